@@ -1,0 +1,312 @@
+"""The whole configuration of a run: one YAML file per profile, checked before anything starts.
+
+Every knob of the companion is a field below, with its meaning and unit. Unknown keys are refused.
+``configs/<profile>.yaml`` holds the profiles; a profile may extend another one (``extends: demo``).
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from havir_lib.errors import ConfigError
+from havir_lib.paths import CONFIG_DIR
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values cannot change afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SimulatedSubject(Section):
+    """One simulated participant."""
+
+    shape: tuple[int, int, int] = Field(description="voxel grid (X, Y, Z)")
+    voxel_mm: float = Field(gt=0, description="isotropic voxel size in mm")
+    seed: int = Field(description="seed of anatomy, tuning and noise")
+
+
+class Simulation(Section):
+    """The simulated data set (``havir_lib.simulation``)."""
+
+    subjects: dict[str, SimulatedSubject]
+    n_sessions: int = Field(ge=1, description="scan sessions per subject, one hour each")
+    trials_per_session: int = Field(750, ge=3, description="NSD: 750")
+    repeats: int = Field(3, ge=1, description="presentations of each image")
+    n_shared: int = Field(ge=2, description="images that every subject sees; the test set")
+    image_size: int = Field(128, ge=32, description="pixels per side")
+    crosstalk: float = Field(
+        0.3, ge=0, le=1, description="share of an area's signal variance that is of the other kind"
+    )
+    noise_ceiling: dict[str, float] = Field(
+        description="median noise ceiling (% of variance, 3 repeats) per area group"
+    )
+    warp_mm: float = Field(5.0, ge=0, description="how far an individual's areas move, SD in mm")
+    session_drift: float = Field(0.3, ge=0, description="SD of per-session offsets, in noise SD")
+    betas_format: Literal["hdf5", "nii.gz"] = "hdf5"
+    seed: int = 0
+
+
+class Roles(Section):
+    """Which regions feed which branch. Names are ROI labels or whole sets such as ``floc-faces``."""
+
+    structural: list[str]
+    semantic: list[str]
+    overlap: Literal["structural", "semantic", "drop"] = Field(
+        "structural", description="which role keeps a voxel that both claim"
+    )
+    min_ncsnr: float = Field(0.0, ge=0, description="voxels below this noise ceiling SNR are dropped")
+
+
+class Data(Section):
+    """Where the brain data are and how they are read."""
+
+    root: str | None = Field(None, description="folder of NSD; none: simulate it in the workspace")
+    captions: list[str] | None = Field(
+        None, description="COCO caption files, relative to root; none: the simulated tree's own"
+    )
+    subjects: list[str]
+    base_subject: str = Field(description="trained from scratch on all its sessions")
+    n_sessions: int | None = Field(None, ge=1, description="use only the first sessions")
+    betas_version: str = "betas_fithrf_GLMdenoise_RR"
+    space: str = "func1pt8mm"
+    zscore: Literal["session", "none"] = "session"
+    roles: Roles
+
+    @model_validator(mode="after")
+    def _base_is_a_subject(self) -> Data:
+        if self.base_subject not in self.subjects:
+            raise ValueError(
+                f"base_subject is {self.base_subject!r}, which is not among subjects {self.subjects}"
+            )
+        return self
+
+
+class Weights(Section):
+    """Pretrained networks, as folders or names."""
+
+    diffusion: str = Field("mini", description="'mini', or a folder in Versatile Diffusion's layout")
+    clip: str = Field("mini", description="'mini', or an open_clip model name")
+    clip_pretrained: str | None = Field(None, description="open_clip tag or file, e.g. 'openai'")
+
+
+class Targets(Section):
+    """Training targets: VAE latents and CLIP tokens."""
+
+    captions_per_image: int = Field(5, ge=1, description="text targets are averaged over these")
+    batch_size: int = Field(64, ge=1)
+
+
+class StructuralGenerator(Section):
+    """Appendix A of the paper; widths are not stated there and follow MindEye's low-level branch."""
+
+    hidden: int = Field(4096, ge=8)
+    n_blocks: int = Field(4, ge=0)
+    dropout_in: float = Field(0.5, ge=0, lt=1)
+    dropout: float = Field(0.25, ge=0, lt=1)
+    map_channels: int = Field(64, ge=1, description="channels of the low-resolution feature map")
+    map_size: int = Field(16, ge=1, description="side of the low-resolution feature map")
+    decoder_channels: tuple[int, ...] = (64, 128, 256)
+
+
+class SemanticExtractor(Section):
+    """Appendix B of the paper; widths are not stated there and follow MindBridge's single model."""
+
+    hidden: int = Field(2048, ge=8)
+    n_blocks: int = Field(4, ge=0)
+    dropout_in: float = Field(0.5, ge=0, lt=1)
+    dropout: float = Field(0.15, ge=0, lt=1)
+
+
+class Fit(Section):
+    """How one branch is trained."""
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0, description="peak of the one-cycle schedule")
+    weight_decay: float = Field(1e-2, ge=0)
+    validation_fraction: float = Field(0.1, gt=0, lt=1, description="of training images, by image")
+
+
+class Losses(Section):
+    """Weights of the terms in Eqs. (3), (5) and (6), and the SoftCLIP temperature of Eq. (4)."""
+
+    sobel: float = Field(1.0, ge=0)
+    softclip: float = Field(1.0, ge=0)
+    mse: float = Field(1.0, ge=0)
+    temperature: float = Field(0.005, gt=0)
+
+
+class Training(Section):
+    """Both branches on the base subject, then transfer to the others."""
+
+    structural: Fit
+    semantic: Fit
+    losses: Losses = Losses()
+    transfer_structural: Fit
+    transfer_semantic: Fit
+    transfer_sessions: int = Field(1, ge=1, description="hours of data of a new subject")
+    checkpoint_seconds: float = Field(20.0, gt=0)
+    mixup_repeats: bool = Field(True, description="random convex mix of an image's repeats")
+
+
+class Ridge(Section):
+    """Ridge regression to the same targets (Brain-Diffuser's way), cross-validated by himalaya."""
+
+    alphas: tuple[float, float, int] = Field((0, 7, 15), description="log10 from, to, count")
+    folds: int = Field(5, ge=2)
+
+
+class Diffusion(Section):
+    """Sampling (section III-C)."""
+
+    steps: int = Field(20, ge=1)
+    scheduler: Literal["ddpm", "ddim", "unipc", "dpmsolver++"] = "unipc"
+    strength: float = Field(0.85, ge=0, le=1)
+    strength_convention: Literal["noise", "structure"] = "noise"
+    guidance_scale: float = Field(3.5, ge=1)
+    mixing: float = Field(0.5, ge=0, le=1, description="weight of text against image tokens")
+    batch_size: int = Field(16, ge=1)
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    semantic_source: Literal["network", "ridge"] = "network"
+    structural_source: Literal["network", "ridge"] = "network"
+
+
+class Evaluation(Section):
+    """Scores."""
+
+    metrics: list[str] = Field(description="rows of the metric table in havir_lib.evaluation")
+    n_bootstrap: int = Field(2000, ge=100)
+    confidence: float = Field(0.95, gt=0, lt=1)
+    batch_size: int = Field(32, ge=1)
+
+
+class Figures(Section):
+    """What the figures show."""
+
+    n_examples: int = Field(5, ge=1, description="rows of Figures 2 to 4")
+    n_random: int = Field(12, ge=1, description="random reconstructions beside the chosen ones")
+
+
+class Config(Section):
+    """One profile."""
+
+    profile: str
+    seed: int = 0
+    workspace: str | None = Field(None, description="folder for results; default results/<profile>")
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    simulation: Simulation | None = Field(None, description="present: the brain data are simulated")
+    data: Data
+    weights: Weights = Weights()
+    targets: Targets = Targets()
+    structural_generator: StructuralGenerator = StructuralGenerator()
+    semantic_extractor: SemanticExtractor = SemanticExtractor()
+    training: Training
+    ridge: Ridge = Ridge()
+    diffusion: Diffusion = Diffusion()
+    evaluation: Evaluation
+    figures: Figures = Figures()
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the numbers of this profile come from simulated subjects."""
+        return self.simulation is not None and self.data.root is None
+
+    @model_validator(mode="after")
+    def _data_come_from_somewhere(self) -> Config:
+        if self.data.root is None and self.simulation is None:
+            raise ValueError(
+                "no data: set data.root to a folder of NSD (havir run --data DIR), "
+                "or give a simulation section"
+            )
+        return self
+
+
+def load_config(
+    profile: str | Path = "demo", overrides: dict[str, Any] | None = None
+) -> Config:
+    """Read a profile and check it.
+
+    Parameters
+    ----------
+    profile : str or Path
+        Name of a file in ``configs/`` without its suffix, or the path of a YAML file.
+    overrides : dict, optional
+        Dotted keys to replace, e.g. ``{"data.root": "/data/nsd", "diffusion.steps": 50}``.
+
+    Raises
+    ------
+    ConfigError
+        If the file does not exist, is not YAML, or holds unknown keys or impossible values.
+    """
+    content = _read(_find(profile))
+    for key, value in (overrides or {}).items():
+        _set(content, key.split("."), value)
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, profile)) from None
+
+
+def _find(profile: str | Path) -> Path:
+    path = Path(profile)
+    if path.suffix not in {".yaml", ".yml"}:
+        path = CONFIG_DIR / f"{profile}.yaml"
+    if not path.is_file():
+        known = sorted(file.stem for file in CONFIG_DIR.glob("*.yaml"))
+        raise ConfigError(
+            f"There is no configuration {path}. Known profiles: {', '.join(known)}; "
+            "or give the path of a YAML file."
+        )
+    return path
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected settings as 'key: value', found {content!r}")
+    base = content.pop("extends", None)
+    return content if base is None else _merge(_read(_find(base)), content)
+
+
+def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if nested else value
+    return merged
+
+
+def _set(content: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        content = content.setdefault(key, {})
+    content[keys[-1]] = value
+
+
+def _explain(error: ValidationError, profile: str | Path) -> str:
+    lines = [f"The configuration {profile} has {error.error_count()} problem(s):"]
+    for problem in error.errors():
+        place = [part for part in problem["loc"] if isinstance(part, str)]
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = f"unknown key{_did_you_mean(place)}"
+        lines.append(f"  {'.'.join(map(str, problem['loc'])) or 'whole file'}: {message}")
+    return "\n".join(lines)
+
+
+def _did_you_mean(place: list[str]) -> str:
+    section: Any = Config
+    for key in place[:-1]:
+        field = getattr(section, "model_fields", {}).get(key)
+        section = field.annotation if field else None
+    known = getattr(section, "model_fields", {})
+    close = difflib.get_close_matches(place[-1], known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

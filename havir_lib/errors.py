@@ -1,0 +1,42 @@
+"""Errors a user can act on: what was expected, what was found, what to do."""
+
+
+class HavirError(Exception):
+    """Base class of every error this library raises on purpose."""
+
+
+class ConfigError(HavirError):
+    """The configuration is wrong: unknown key, impossible value, unknown profile."""
+
+
+class DataError(HavirError):
+    """A data file is missing, corrupt, or does not hold what its layout promises."""
+
+
+class SplitError(DataError):
+    """Training and test images overlap, or one of the two sets is empty."""
+
+
+class ShapeError(HavirError):
+    """Two arrays that must agree in shape do not."""
+
+
+class WeightsError(HavirError):
+    """Model weights are missing, incomplete, or belong to another architecture."""
+
+
+def require_file(path, what: str, remedy: str):
+    """Return `path` if it is a file, else raise :class:`DataError` naming it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        File that must exist.
+    what : str
+        What the file is, for the message, e.g. ``"betas of subj01, session 3"``.
+    remedy : str
+        What the reader can do, e.g. a command.
+    """
+    if not path.is_file():
+        raise DataError(f"{what}: expected the file {path}, but it does not exist. {remedy}")
+    return path

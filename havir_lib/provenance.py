@@ -1,0 +1,96 @@
+"""Where a result came from: hashes of code, configuration and inputs, seeds, versions.
+
+Nothing here depends on the clock or on a commit id, so the same inputs give the same record.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from havir_lib import __version__
+
+PACKAGE_ROOT = Path(__file__).parent
+RECORDED_PACKAGES = (
+    "torch diffusers transformers open_clip_torch numpy scipy pandas scikit-image scikit-learn "
+    "himalaya nibabel nilearn matplotlib seaborn"
+).split()
+
+
+def digest(content: Any) -> str:
+    """SHA-256 (first 16 hex digits) of any JSON-like content; arrays go in by dtype, shape, bytes."""
+    text = json.dumps(content, sort_keys=True, default=_describe)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _describe(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        data = np.ascontiguousarray(value)
+        return [str(data.dtype), data.shape, hashlib.sha256(data.tobytes()).hexdigest()]
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    raise TypeError(f"cannot hash a {type(value).__name__}; pass numbers, text, arrays or settings")
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (first 16 hex digits) of a file's bytes."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+
+
+def stamp(path: Path) -> list:
+    """Cheap identity of a large input file: name, size, modification time in nanoseconds."""
+    status = Path(path).stat()
+    return [Path(path).name, status.st_size, status.st_mtime_ns]
+
+
+@cache
+def source_digest(*packages: str) -> str:
+    """Hash of the Python source of `packages` (folders or modules of ``havir_lib``; all if none)."""
+    roots = [PACKAGE_ROOT / name for name in packages] or [PACKAGE_ROOT]
+    total = hashlib.sha256()
+    for file in sorted(_python_files(roots)):
+        total.update(file.relative_to(PACKAGE_ROOT).as_posix().encode())
+        total.update(file.read_bytes())
+    return total.hexdigest()[:16]
+
+
+def _python_files(roots: Iterable[Path]) -> Iterable[Path]:
+    for root in roots:
+        if root.is_dir():
+            yield from root.rglob("*.py")
+        else:
+            yield root.with_suffix(".py")
+
+
+def record(config: Any, inputs: dict[str, str], simulated: bool) -> dict:
+    """Provenance of one figure or table, to be written next to it.
+
+    Parameters
+    ----------
+    config : pydantic model
+        The whole configuration of the run.
+    inputs : dict
+        Name → hash of each input the result was computed from.
+    simulated : bool
+        Whether the numbers come from simulated subjects.
+    """
+    return {
+        "data": "SIMULATED" if simulated else "measured",
+        "software": {"havir_lib": __version__, "source": source_digest()},
+        "configuration": digest(config),
+        "seed": config.seed,
+        "inputs": inputs,
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in RECORDED_PACKAGES},
+    }

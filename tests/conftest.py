@@ -1,0 +1,20 @@
+"""Fixtures every test can use."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pytest
+import torch
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """The one source of random numbers in tests."""
+    return np.random.default_rng(20251003)
+
+
+@pytest.fixture(autouse=True)
+def _seed_torch():
+    torch.manual_seed(20251003)
