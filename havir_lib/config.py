@@ -60,7 +60,11 @@ class Roles(Section):
     overlap: Literal["structural", "semantic", "drop"] = Field(
         "structural", description="which role keeps a voxel that both claim"
     )
-    min_ncsnr: float = Field(0.0, ge=0, description="voxels below this noise ceiling SNR are dropped")
+    min_ncsnr: float = Field(
+        0.0,
+        ge=0,
+        description="voxels below this noise ceiling SNR (from training trials only) are dropped",
+    )
 
 
 class Data(Section):
@@ -75,6 +79,12 @@ class Data(Section):
     n_sessions: int | None = Field(None, ge=1, description="use only the first sessions")
     betas_version: str = "betas_fithrf_GLMdenoise_RR"
     space: str = "func1pt8mm"
+    roi_folder: str = Field(
+        "roi", description="folder of ROI masks beside the subject's betas grid, e.g. roi_template"
+    )
+    bad_voxels: Literal["error", "drop"] = Field(
+        "error", description="voxels that are NaN, or constant within a session"
+    )
     zscore: Literal["session", "none"] = "session"
     roles: Roles
 
