@@ -1,0 +1,79 @@
+"""Profiles load, overrides work, mistakes are explained."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from havir_lib.config import load_config
+from havir_lib.errors import ConfigError
+
+
+@pytest.mark.parametrize("profile", ["demo", "smoke"])
+def test_simulated_profiles_load(profile):
+    config = load_config(profile)
+    assert config.profile == profile
+    assert config.simulated
+    assert set(config.data.subjects) <= set(config.simulation.subjects)
+
+
+def test_smoke_inherits_from_demo():
+    assert load_config("smoke").data.roles == load_config("demo").data.roles
+
+
+def test_paper_profile_is_not_simulated():
+    config = load_config("paper", {"data.root": "somewhere"})
+    assert not config.simulated
+    assert config.data.subjects == ["subj01", "subj02", "subj05", "subj07"]
+
+
+def test_paper_profile_without_data_says_what_to_do():
+    with pytest.raises(ConfigError, match="--data DIR"):
+        load_config("paper")
+
+
+def test_overrides_replace_nested_values():
+    assert load_config("demo", {"diffusion.steps": 7}).diffusion.steps == 7
+
+
+def test_unknown_key_is_refused_and_a_near_one_suggested():
+    with pytest.raises(ConfigError, match=r"data\.rols: unknown key; did you mean 'roles'"):
+        load_config("demo", {"data.rols": []})
+
+
+def test_base_subject_must_be_a_subject():
+    with pytest.raises(ConfigError, match="subj09"):
+        load_config("demo", {"data.base_subject": "subj09"})
+
+
+def test_unknown_profile_lists_the_known_ones():
+    with pytest.raises(ConfigError, match="demo, paper, smoke"):
+        load_config("dmeo")
+
+
+def test_yaml_that_is_not_a_mapping(tmp_path):
+    file = tmp_path / "broken.yaml"
+    file.write_text("- just\n- a list\n")
+    with pytest.raises(ConfigError, match=r"broken\.yaml: expected settings"):
+        load_config(file)
+
+
+def test_invalid_yaml_names_the_file(tmp_path):
+    file = tmp_path / "broken.yaml"
+    file.write_text("a: [1, 2")
+    with pytest.raises(ConfigError, match=r"broken\.yaml is not valid YAML"):
+        load_config(file)
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True))
+def test_strength_is_accepted_only_in_its_range(strength):
+    if 0 <= strength <= 1:
+        assert load_config("demo", {"diffusion.strength": strength}).diffusion.strength == strength
+    else:
+        with pytest.raises(ConfigError, match=r"diffusion\.strength"):
+            load_config("demo", {"diffusion.strength": strength})
+
+
+def test_configuration_cannot_change_after_loading():
+    config = load_config("demo")
+    with pytest.raises(ValueError, match="frozen"):
+        config.seed = 3

@@ -1,0 +1,88 @@
+"""The files that make the environment agree with each other."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+
+from havir_lib import doctor
+from havir_lib.devices import pick_device
+from havir_lib.errors import ConfigError
+from havir_lib.paths import PROJECT_ROOT
+
+SYSTEMS = {
+    "linux": {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64"},
+    "macos": {"sys_platform": "darwin", "platform_system": "Darwin", "platform_machine": "arm64"},
+}
+
+
+def _locked(python: str, system: str) -> dict[str, str]:
+    environment = default_environment() | SYSTEMS[system]
+    environment |= {"python_version": python, "python_full_version": f"{python}.9"}
+    lines = (PROJECT_ROOT / "requirements.lock").read_text().splitlines()
+    pins = [Requirement(line) for line in lines if line.strip() and not line.strip().startswith("#")]
+    here = [pin for pin in pins if pin.marker is None or pin.marker.evaluate(environment)]
+    assert len({pin.name for pin in here}) == len(here), "two versions of one package"
+    return {_plain(pin.name): str(pin.specifier).removeprefix("==") for pin in here}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_lock_satisfies_every_requirement(python, system):
+    locked = _locked(python, system)
+    for line in doctor.requirements():
+        requirement = Requirement(line)
+        assert requirement.specifier.contains(locked[_plain(requirement.name)]), line
+
+
+def test_cuda_packages_are_not_asked_for_on_macos():
+    assert "nvidia-cublas" in _locked("3.11", "linux")
+    assert not [name for name in _locked("3.11", "macos") if name.startswith("nvidia")]
+
+
+def test_conda_environment_installs_the_same_lock():
+    environment = yaml.safe_load((PROJECT_ROOT / "environment.yml").read_text())
+    pip = next(item["pip"] for item in environment["dependencies"] if isinstance(item, dict))
+    assert "-r requirements.lock" in pip
+
+
+def test_doctor_finds_this_environment_complete():
+    assert [finding for finding in doctor.check_packages() if not finding.ok] == []
+
+
+def test_doctor_says_what_is_missing(monkeypatch):
+    monkeypatch.setattr(doctor, "requirements", lambda groups: ["no-such-thing>=2", "numpy>=99"])
+    missing, old = doctor.check_packages()
+    assert (missing.found, missing.ok) == ("not installed", False)
+    assert (old.expected, old.ok) == (">=99", False)
+
+
+def test_run_all_refuses_unknown_arguments():
+    script = str(PROJECT_ROOT / "run_all.sh")
+    result = subprocess.run(["bash", script, "--profil"], capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "unknown argument '--profil'" in result.stderr
+
+
+def test_unavailable_device_is_an_error_that_lists_the_available():
+    pick_device("cpu")
+    with pytest.raises(ConfigError, match="finds only: .*cpu"):
+        pick_device("quantum")
+
+
+def test_packages_import_in_one_direction():
+    linter = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()"],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert linter.returncode == 0, linter.stdout
