@@ -1,0 +1,1 @@
+"""Simulated subjects: scenes, anatomy, responses, written in the layout of NSD."""

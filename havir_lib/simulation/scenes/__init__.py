@@ -1,0 +1,22 @@
+"""Rendered, captioned scenes that stand in for COCO photographs in the simulated demo."""
+
+from . import animals, food, indoors, outdoors, people, vehicles  # noqa: F401  (fill the registry)
+from .attributes import ATTRIBUTES, attributes
+from .render import contact_sheet, make_scenes, render, render_many
+from .scene import CATEGORIES, LIGHTS, SETTINGS, Scene, SceneObject, complexity, make_scene
+
+__all__ = [
+    "ATTRIBUTES",
+    "CATEGORIES",
+    "LIGHTS",
+    "SETTINGS",
+    "Scene",
+    "SceneObject",
+    "attributes",
+    "complexity",
+    "contact_sheet",
+    "make_scene",
+    "make_scenes",
+    "render",
+    "render_many",
+]

@@ -1,0 +1,206 @@
+"""Composition: choose, place and draw the objects of a scene in its setting and light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .drawing import Pen, chance, darker, mix, pick, uniform
+from .light import LIGHT_TABLE, Light, vary
+from .registry import Category, Layout, Look, Setting, all_categories, all_settings
+from .stage import SIZE, Stage
+
+SIZE_EXPONENT = 0.72
+"""Heights follow real heights to this power, so that a bird beside a bus can still be seen."""
+
+
+@dataclass
+class Placed:
+    """An object on its way into the picture, in picture units (0 to 128)."""
+
+    category: Category
+    colour: str
+    look: Look
+    pen: Pen
+    scale: float
+    x: float
+    y: float
+    rotate: float
+    flip: bool
+    main: bool
+    visible: float = 1.0
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """(x0, y0, x1, y1), not clipped to the picture."""
+        x0, y0, x1, y1 = self.pen.box()
+        half, high = 0.5 * (x1 - x0) * self.scale, (y1 - y0) * self.scale
+        return self.x - half, self.y - high, self.x + half, self.y
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A finished picture and what is in it (far to near)."""
+
+    svg: str
+    setting: Setting
+    light: Light
+    placed: tuple[Placed, ...]
+
+
+def compose(rng: np.random.Generator) -> Composition:
+    """Draw one random scene."""
+    categories, settings = all_categories(), all_settings()
+    main = categories[pick(rng, list(categories))]
+    setting = settings[pick(rng, [w for w in main.where if w in settings])]
+    light = vary(LIGHT_TABLE[pick(rng, setting.lights)], rng)
+    stage = Stage(light, rng)
+    layout = setting.draw(stage)
+    placed = [_place_main(stage, layout, main)]
+    local = [c for c in categories.values() if setting.name in c.where]
+    for _ in range(pick(rng, (0, 0, 1, 1, 2, 2, 3, 4, 5))):
+        chosen = main if chance(rng, 0.22) else pick(rng, local)
+        extra = _place_extra(stage, layout, chosen, placed)
+        if extra is not None:
+            placed.append(extra)
+    order = {"sky": 0, "wall": 1}
+    placed.sort(key=lambda p: (order.get(p.category.zone, 2), p.y))
+    _measure_visibility(placed)
+    for item in placed:
+        _draw(stage, layout, item)
+    _atmosphere(stage, setting)
+    return Composition(stage.svg(), setting, light, tuple(placed))
+
+
+def _band(layout: Layout, zone: str) -> tuple[float, float]:
+    return layout.zones.get(zone, layout.zones.get("table", layout.ground))
+
+
+def _sketch(stage: Stage, category: Category, haze: float) -> tuple[Pen, str, Look]:
+    colour = pick(stage.rng, list(category.colours))
+    pen = stage.sketch(haze)
+    return pen, colour, category.draw(pen, stage.rng, category.colours[colour])
+
+
+def _tilt(rng: np.random.Generator, category: Category) -> float:
+    return uniform(rng, -10, 10) if category.zone == "sky" else uniform(rng, -1.5, 1.5)
+
+
+def _place_main(stage: Stage, layout: Layout, category: Category) -> Placed:
+    rng = stage.rng
+    pen, colour, look = _sketch(stage, category, 0.0)
+    x0, y0, x1, y1 = pen.box()
+    far, near = _band(layout, category.zone)
+    height = uniform(rng, 0.3, 0.62) * SIZE
+    scale = min(height / (y1 - y0), uniform(rng, 0.66, 0.86) * SIZE / (x1 - x0))
+    if category.zone in ("sky", "wall"):
+        y = uniform(rng, far, near) + 0.5 * scale * (y1 - y0)
+        y = max(y, scale * (y1 - y0) + 3)
+    else:
+        y = max(far + (near - far) * uniform(rng, 0.4, 1.0), scale * (y1 - y0) + 4)
+    half = 0.5 * scale * (x1 - x0)
+    spread = max(64 - half - 2, 0.0)
+    x = 64 + spread * uniform(rng, -0.8, 0.8)
+    flip, turn = chance(rng, 0.5), _tilt(rng, category)
+    return Placed(category, colour, look, pen, scale, x, y, turn, flip, True)
+
+
+def _place_extra(
+    stage: Stage, layout: Layout, category: Category, placed: list[Placed]
+) -> Placed | None:
+    """Find a spot for one more object, or None when all tried spots hide too much."""
+    rng, main = stage.rng, placed[0]
+    far, near = _band(layout, category.zone)
+    aloft = category.zone in ("sky", "wall")
+    y = uniform(rng, far, near) if aloft else far + (near - far) * uniform(rng, 0, 1) ** 1.3
+    depth = 1.0
+    if not aloft and main.category.zone not in ("sky", "wall"):
+        depth = (y - layout.horizon) / max(main.y - layout.horizon, 8)
+    main_height = main.box[3] - main.box[1]
+    size = main_height * (category.metres / main.category.metres) ** SIZE_EXPONENT * depth
+    size = min(max(size * uniform(rng, 0.85, 1.15), 7.0), 70.0)
+    haze = 0.0 if far == near or layout.horizon < 50 else 0.3 * max(0.0, 1 - depth)
+    pen, colour, look = _sketch(stage, category, haze)
+    x0, y0, x1, y1 = pen.box()
+    scale = min(size / (y1 - y0), 0.8 * SIZE / (x1 - x0))
+    if aloft:
+        y = max(y + 0.5 * scale * (y1 - y0), scale * (y1 - y0) + 2)
+    limit = 0.45 if chance(rng, 0.45) else 0.12
+    for _ in range(8):
+        x = uniform(rng, 6, SIZE - 6)
+        turn = _tilt(rng, category)
+        item = Placed(category, colour, look, pen, scale, x, y, turn, chance(rng, 0.5), False)
+        if all(_overlap(item, other) <= limit * (0.7 if other.main else 1) for other in placed):
+            return item
+    return None
+
+
+def _overlap(a: Placed, b: Placed) -> float:
+    """Return the shared area of two boxes as a fraction of the farther object's box."""
+    p, q = a.box, b.box
+    w, h = min(p[2], q[2]) - max(p[0], q[0]), min(p[3], q[3]) - max(p[1], q[1])
+    if w <= 0 or h <= 0:
+        return 0.0
+    hidden = p if a.y < b.y else q
+    return w * h / ((hidden[2] - hidden[0]) * (hidden[3] - hidden[1]))
+
+
+def _measure_visibility(placed: list[Placed], steps: int = 12) -> None:
+    """Set each object's visible fraction: the part of its box's inscribed ellipse that lies in
+    the picture and in no nearer object's inscribed ellipse (a grid of `steps` x `steps` points).
+    """
+    u, v = np.meshgrid((np.arange(steps) + 0.5) / steps, (np.arange(steps) + 0.5) / steps)
+    inside = (u - 0.5) ** 2 + (v - 0.5) ** 2 <= 0.25
+    for i, item in enumerate(placed):
+        x0, y0, x1, y1 = item.box
+        x, y = x0 + u[inside] * (x1 - x0), y0 + v[inside] * (y1 - y0)
+        seen = (x >= 0) & (x <= SIZE) & (y >= 0) & (y <= SIZE)
+        for other in placed[i + 1 :]:
+            p0, q0, p1, q1 = other.box
+            dx, dy = (x - (p0 + p1) / 2) / (p1 - p0), (y - (q0 + q1) / 2) / (q1 - q0)
+            seen &= dx**2 + dy**2 > 0.25
+        item.visible = float(seen.mean())
+
+
+def _draw(stage: Stage, layout: Layout, item: Placed) -> None:
+    """Add shadow, mirror image where the ground is wet, and the object itself."""
+    x0, y0, x1, y1 = item.pen.box()
+    pen, zone = stage.pen(), item.category.zone
+    half, middle = 0.5 * item.scale * (x1 - x0), 0.5 * (x0 + x1)
+    sx = -item.scale if item.flip else item.scale
+    shape = f'<g transform="scale({sx:.4f} {item.scale:.4f}) translate({-middle:.1f} {-y1:.1f})">'
+    shape += item.pen.svg() + "</g>"
+    if zone == "wall":
+        pen.shadow(item.x + 1.5, item.y - 0.5 * item.scale * (y1 - y0) + 2.5, half * 1.2,
+                   0.62 * item.scale * (y1 - y0), stage.light.shadow)  # fmt: skip
+    elif zone == "water" or (layout.wet and zone != "sky"):
+        pen.parts.append(
+            f'<g transform="translate({item.x:.1f} {item.y - 0.6:.1f}) scale(1 -0.8)" '
+            f'opacity="0.3">{shape}</g>'
+        )
+    if zone not in ("sky", "wall", "water"):
+        lean = 0.25 * half if stage.light.name in ("day", "dusk") else 0
+        pen.shadow(item.x + lean, item.y - 0.4, half * 1.12, max(0.16 * half, 1.2), stage.light.shadow + 0.2)
+    turn = f" rotate({item.rotate:.1f})" if abs(item.rotate) > 0.3 else ""
+    pen.parts.append(f'<g transform="translate({item.x:.1f} {item.y:.1f}){turn}">{shape}</g>')
+
+
+def _atmosphere(stage: Stage, setting: Setting) -> None:
+    """Rain in front of everything, a little vignette, and the colour of the light."""
+    rng, light, pen = stage.rng, stage.light, stage.pen()
+    if light.name == "rain" and not setting.indoor:
+        slant, drops = uniform(rng, -3, 3), []
+        for _ in range(int(uniform(rng, 45, 80))):
+            x, y, length = uniform(rng, -4, 132), uniform(rng, -6, 126), uniform(rng, 4, 9)
+            drops.append(f"M{x:.1f} {y:.1f}l{slant * length / 9:.1f} {length:.1f}")
+        pen.parts.append(
+            f'<path d="{"".join(drops)}" stroke="#eaf2f8" stroke-width=".45" opacity=".5"/>'
+        )
+    edge = darker(mix(light.haze, "#000000", 0.5), 0.5)
+    paint = stage.defs.add(
+        '<radialGradient id="{id}" cx=".5" cy=".48" r=".75"><stop offset=".6" '
+        f'stop-color="{edge}" stop-opacity="0"/><stop offset="1" stop-color="{edge}" '
+        'stop-opacity=".38"/></radialGradient>'
+    )
+    pen.parts.append(f'<rect width="128" height="128" fill="{paint}"/>')

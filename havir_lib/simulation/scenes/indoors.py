@@ -1,0 +1,98 @@
+"""Indoor backdrops."""
+
+from __future__ import annotations
+
+from .drawing import chance, darker, lighter, pick, uniform
+from .registry import Layout, setting
+from .stage import SIZE, Stage, window
+
+WALLS = ("#d9cdb8", "#b9c9c4", "#c9b8c4", "#e3c9a8", "#a9bccb", "#c7cfae", "#d8a99a")
+WOOD = ("#b07a48", "#8d5a34", "#c99862", "#a5744e")
+
+
+def _floor(stage: Stage, y: float, tone: str) -> None:
+    pen = stage.pen()
+    pen.rect(0, y, SIZE, SIZE - y, (darker(tone, 0.2), tone))
+    for k in range(-7, 8):
+        x = 64 + 11 * k
+        pen.line([(x, y), (64 + (x - 64) * 2.1, SIZE)], darker(tone, 0.3), 0.5)
+    pen.rect(0, y - 3, SIZE, 3.4, "#efe6d6")
+
+
+def _lamp(stage: Stage, x: float, y: float, h: float) -> None:
+    """Floor lamp with a shade, shining when lamps are on."""
+    pen = stage.pen()
+    pen.line([(x, y), (x, y - h)], "#4c3a34", 1.4)
+    pen.ellipse(x, y, 5, 1.4, "#4c3a34")
+    shade = [(x - 7, y - h + 6), (x + 7, y - h + 6), (x + 4, y - h - 5), (x - 4, y - h - 5)]
+    red = stage.light.name == "dark red"
+    if stage.light.lamps:
+        glow = "#ff4a3a" if red else "#ffd48a"
+        pen.glow(x, y - h, 52, glow, 0.6)
+        pen.poly(shade, ("#ffb0a0", "#ff6a54") if red else ("#fff1c8", "#ffd083"), lit=True)
+    else:
+        pen.poly(shade, "#e8d8b8")
+
+
+@setting(
+    "living room", "day, warm lamp, dark red, night", True,
+    "in a living room, in a cozy living room, on the floor of a living room, inside a house",
+    "living room, room, sitting room",
+)  # fmt: skip
+def living_room(stage: Stage) -> Layout:
+    rng, floor = stage.rng, uniform(stage.rng, 76, 86)
+    wall, pen = pick(rng, WALLS), stage.pen()
+    pen.rect(0, 0, SIZE, floor, (lighter(wall, 0.1), darker(wall, 0.12)))
+    if chance(rng, 0.5):
+        for k in range(17):
+            pen.rect(8 * k, 0, 3, floor, lighter(wall, 0.14), flat=True, opacity=0.6)
+    x = pick(rng, (14.0, 78.0))
+    window(stage, x, 14, 32, 36, pick(rng, ("#c85a54", "#5f8fa8", "#d9a441", "#6f9a72")))
+    px, frame = 132 - x - 34, stage.pen()
+    frame.rect(px - 2, 20, 24, 18, "#6b4a34")
+    frame.rect(px, 22, 20, 14, (pick(rng, ("#f2b07c", "#9fc7d9", "#e7d58a")), "#5d8a72"))
+    _floor(stage, floor, pick(rng, WOOD))
+    rug = pick(rng, ("#b8504a", "#4f6f9a", "#d8b56a", "#6a8f7a"))
+    pen = stage.pen()
+    pen.ellipse(64, 112, 54, 13, rug)
+    pen.ellipse(64, 112, 46, 10.4, lighter(rug, 0.3))
+    pen.ellipse(64, 112, 42, 9.2, rug)
+    _lamp(stage, pick(rng, (8.0, 120.0)), floor + 6, uniform(rng, 44, 56))
+    return Layout(floor - 44, (floor + 8, 120), {"wall": (14, 40)})
+
+
+@setting(
+    "kitchen", "day, warm lamp, dark red, night", True,
+    "in a kitchen, on a kitchen counter, in a small kitchen, in the kitchen at home",
+    "kitchen, small kitchen, kitchen counter",
+)  # fmt: skip
+def kitchen(stage: Stage) -> Layout:
+    rng, top = stage.rng, uniform(stage.rng, 84, 94)
+    tile, pen = pick(rng, ("#e6e2d6", "#cfdde0", "#e2d2bd", "#d5e0cc")), stage.pen()
+    pen.rect(0, 0, SIZE, top, (lighter(tile, 0.1), darker(tile, 0.1)))
+    for k in range(1, 11):
+        pen.line([(0, 10 * k), (SIZE, 10 * k)], darker(tile, 0.18), 0.5)
+        for c in range(9):
+            x = 16 * c + 8 * (k % 2)
+            pen.line([(x, 10 * k - 10), (x, 10 * k)], darker(tile, 0.18), 0.5)
+    wood, left = pick(rng, ("#5f8a8b", "#b07a48", "#8a94a8", "#c9664f", "#7f9a68")), chance(rng, 0.5)
+    for k in range(3):
+        x = 2 + 24 * k if left else 54 + 24 * k
+        pen.rect(x, 0, 23, 28, wood, r=1)
+        pen.rect(x + 3, 3, 17, 22, lighter(wood, 0.12), r=1)
+        pen.circle(x + (20 if k % 2 else 3), 20, 1.1, "#f0e0b0")
+    window(stage, 84 if left else 14, 10, 28, 34, pick(rng, ("#e0b04a", "#c85a54", "#f1ead8")))
+    pen, x = stage.pen(), 36 if left else 90
+    pen.line([(x, 0), (x, 34)], "#3c3a40", 0.8)
+    pen.poly([(x - 8, 42), (x + 8, 42), (x + 3, 34), (x - 3, 34)], "#3f4a54")
+    if stage.light.lamps:
+        glow = "#ff4030" if stage.light.name == "dark red" else "#ffd890"
+        pen.glow(x, 44, 50, glow, 0.75)
+        pen.ellipse(x, 42.5, 5, 1.6, "#fff3d0", lit=True)
+    counter = pick(rng, ("#c9a074", "#8d5a3a", "#d8d2c8", "#6a6f78"))
+    pen.rect(0, top, SIZE, SIZE - top, (lighter(counter, 0.12), darker(counter, 0.12)))
+    pen.rect(0, top, SIZE, 1.2, lighter(counter, 0.4))
+    for _ in range(6):
+        y = uniform(rng, top + 4, 127)
+        pen.line([(0, y), (64, y + uniform(rng, -1, 1)), (SIZE, y)], darker(counter, 0.18), 0.4)
+    return Layout(top - 26, (top + 6, 122), {"table": (top + 6, 122), "wall": (30, 54)})
