@@ -108,8 +108,11 @@ class Weights(Section):
 class Targets(Section):
     """Training targets: VAE latents and CLIP tokens."""
 
-    captions_per_image: int = Field(5, ge=1, description="text targets are averaged over these")
-    batch_size: int = Field(64, ge=1)
+    captions_per_image: int = Field(5, ge=1, description="captions of each image that are embedded")
+    caption: Literal["random", "mean"] = Field(
+        "random", description="text target in training: another caption each epoch, or their mean"
+    )
+    batch_size: int = Field(64, ge=1, description="images encoded at once")
 
 
 class StructuralGenerator(Section):
@@ -146,10 +149,16 @@ class Fit(Section):
 class Losses(Section):
     """Weights of the terms in Eqs. (3), (5) and (6), and the SoftCLIP temperature of Eq. (4)."""
 
-    sobel: float = Field(1.0, ge=0)
-    softclip: float = Field(1.0, ge=0)
-    mse: float = Field(1.0, ge=0)
-    temperature: float = Field(0.005, gt=0)
+    mse: float = Field(1.0, ge=0, description="on latents, Eq. (3)")
+    sobel: float = Field(1.0, ge=0, description="on latents, Eq. (3)")
+    softclip: float = Field(1.0, ge=0, description="on tokens, Eqs. (5) and (6)")
+    token_mse: float = Field(
+        1.0, ge=0, description="on tokens, Eqs. (5) and (6); squared distance per token"
+    )
+    temperature: float = Field(0.005, gt=0, description="of SoftCLIP, Eq. (4)")
+    softclip_direction: Literal["both", "forward"] = Field(
+        "both", description="forward: Eq. (4) as printed; both: the code it cites"
+    )
 
 
 class Training(Section):
