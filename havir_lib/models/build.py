@@ -1,0 +1,60 @@
+"""Models from their description, and first layers for new subjects."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+
+from havir_lib import config
+from havir_lib.models.semantic_extractor import SemanticExtractor
+from havir_lib.models.structural_generator import StructuralGenerator
+
+Model = StructuralGenerator | SemanticExtractor
+
+
+def build(architecture: dict[str, Any], seed: int = 0) -> Model:
+    """Build a model with fresh random weights from what its ``architecture`` property gave.
+
+    Parameters
+    ----------
+    architecture : dict
+        ``branch`` ("structural" or "semantic"), ``n_voxels``, the shapes of the targets, ``settings``.
+    seed : int
+        The same seed gives the same weights; torch's global generator is left as it was.
+    """
+    n_voxels, settings = architecture["n_voxels"], architecture["settings"]
+    with seeded(seed):
+        if architecture["branch"] == "structural":
+            settings = config.StructuralGenerator.model_validate(settings)
+            return StructuralGenerator(n_voxels, tuple(architecture["latent_shape"]), settings)
+        settings = config.SemanticExtractor.model_validate(settings)
+        image_shape, text_shape = architecture["image_shape"], architecture["text_shape"]
+        return SemanticExtractor(n_voxels, tuple(image_shape), tuple(text_shape), settings)
+
+
+def for_new_subject(base: Model, n_voxels: int, seed: int = 0) -> Model:
+    """Copy `base` with a fresh voxel embedding for `n_voxels` voxels.
+
+    Every other weight is that of `base` (section IV, transfer: a new subject has other voxels, but the
+    way from the hidden space to latents or tokens is shared).
+    """
+    fresh = build({**base.architecture, "n_voxels": n_voxels}, seed)
+    model = copy.deepcopy(base)
+    model.n_voxels, model.embed = n_voxels, fresh.embed
+    return model
+
+
+class seeded:  # noqa: N801 - used like a function
+    """Context in which torch's random numbers come from `seed`; its state is restored afterwards."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed, self._fork = seed, torch.random.fork_rng()
+
+    def __enter__(self) -> None:
+        self._fork.__enter__()
+        torch.manual_seed(self._seed)
+
+    def __exit__(self, *error: object) -> None:
+        self._fork.__exit__(*error)

@@ -1,0 +1,69 @@
+"""Semantic Extractor (section III-B, appendix B): semantic voxels → CLIP image and text tokens.
+
+The appendix gives the order of the layers, not their widths; widths, dropout rates and the activation
+are those of MindBridge's single-subject model, without its voxel pooling and adapters, which the paper
+does not mention.
+
+Shape words: B batch, V voxels, Ti image tokens, Tt text tokens, D token width.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from torch import Tensor, nn
+
+from havir_lib import config
+from havir_lib.models.blocks import ResidualMLP, check_voxels, voxel_embedding
+
+
+class SemanticExtractor(nn.Module):
+    """Betas (B, V) → image tokens (B, Ti, D) and text tokens (B, Tt, D).
+
+    Parameters
+    ----------
+    n_voxels : int
+    image_shape, text_shape : tuple of int
+        ``(Ti, D)`` and ``(Tt, D)``; (257, 768) and (77, 768) for CLIP ViT-L/14.
+    settings : havir_lib.config.SemanticExtractor
+    """
+
+    branch = "semantic"
+
+    def __init__(
+        self,
+        n_voxels: int,
+        image_shape: tuple[int, int],
+        text_shape: tuple[int, int],
+        settings: config.SemanticExtractor | None = None,
+    ) -> None:
+        super().__init__()
+        settings = settings or config.SemanticExtractor()
+        self.n_voxels, self.settings = n_voxels, settings
+        self.image_shape, self.text_shape = tuple(image_shape), tuple(text_shape)
+        hidden = settings.hidden
+        self.embed = voxel_embedding(n_voxels, hidden, nn.GELU, settings.dropout_in, bias=True)
+        self.mlp = ResidualMLP(hidden, settings.n_blocks, nn.GELU, settings.dropout, bias=True)
+        self.image_head = nn.Linear(hidden, math.prod(image_shape))
+        self.text_head = nn.Linear(hidden, math.prod(text_shape))
+
+    def forward(self, betas: Tensor) -> tuple[Tensor, Tensor]:
+        """Predict tokens (B, Ti, D) and (B, Tt, D) in Versatile Diffusion's scale."""
+        check_voxels(betas, self.n_voxels)
+        x = self.mlp(self.embed(betas))  # (B, H)
+        return (
+            self.image_head(x).unflatten(1, self.image_shape),
+            self.text_head(x).unflatten(1, self.text_shape),
+        )
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """Everything needed to build this model again, as JSON; see ``havir_lib.models.build``."""
+        return {
+            "branch": self.branch,
+            "n_voxels": self.n_voxels,
+            "image_shape": list(self.image_shape),
+            "text_shape": list(self.text_shape),
+            "settings": self.settings.model_dump(mode="json"),
+        }
