@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -20,7 +22,7 @@ def build(architecture: dict[str, Any], seed: int = 0) -> Model:
     Parameters
     ----------
     architecture : dict
-        ``branch`` ("structural" or "semantic"), ``n_voxels``, the shapes of the targets, ``settings``.
+        ``branch`` ("structural" or "semantic"), ``n_voxels``, shapes of the targets, ``settings``.
     seed : int
         The same seed gives the same weights; torch's global generator is left as it was.
     """
@@ -37,8 +39,8 @@ def build(architecture: dict[str, Any], seed: int = 0) -> Model:
 def for_new_subject(base: Model, n_voxels: int, seed: int = 0) -> Model:
     """Copy `base` with a fresh voxel embedding for `n_voxels` voxels.
 
-    Every other weight is that of `base` (section IV, transfer: a new subject has other voxels, but the
-    way from the hidden space to latents or tokens is shared).
+    Every other weight is that of `base` (appendix C, transfer: a new subject has other voxels, but
+    the way from the hidden space to latents or tokens is shared).
     """
     fresh = build({**base.architecture, "n_voxels": n_voxels}, seed)
     model = copy.deepcopy(base)
@@ -46,15 +48,9 @@ def for_new_subject(base: Model, n_voxels: int, seed: int = 0) -> Model:
     return model
 
 
-class seeded:  # noqa: N801 - used like a function
-    """Context in which torch's random numbers come from `seed`; its state is restored afterwards."""
-
-    def __init__(self, seed: int) -> None:
-        self._seed, self._fork = seed, torch.random.fork_rng()
-
-    def __enter__(self) -> None:
-        self._fork.__enter__()
-        torch.manual_seed(self._seed)
-
-    def __exit__(self, *error: object) -> None:
-        self._fork.__exit__(*error)
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw torch's random numbers from `seed` inside the block; restore its generators after it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield

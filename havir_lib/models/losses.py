@@ -1,8 +1,8 @@
 """Training losses, Eqs. (1) to (6).
 
-Eqs. (5) and (6) name the truth first and the prediction second, but Eq. (4) is written for (prediction,
-target); here the prediction always comes first. Sums over pixels or entries become means, which changes
-only the weights of the terms; the weights are in ``training.losses``.
+Eqs. (5) and (6) name the truth first and the prediction second, but Eq. (4) is written for
+(prediction, target); here the prediction always comes first. Sums over pixels or entries become
+means, which changes only the weights of the terms; the weights are in ``training.losses``.
 
 Shape words: B batch, C latent channels, h w latent grid, T tokens, D token width.
 """
@@ -59,8 +59,8 @@ def soft_clip(
     """Eq. (4): contrastive loss whose soft labels are the similarities among the targets.
 
     For each image i, the cross-entropy between ``softmax_j(t_i · t_j / temperature)`` and
-    ``softmax_j(p_i · t_j / temperature)``, averaged over i. The tokens of an image are first flattened
-    and scaled to length 1, as MindEye and MindBridge do.
+    ``softmax_j(p_i · t_j / temperature)``, averaged over i. The tokens of an image are first
+    flattened and scaled to length 1, as MindEye and MindBridge do.
 
     Parameters
     ----------
@@ -110,8 +110,8 @@ def semantic_loss(
     """Eqs. (5) and (6), added up: SoftCLIP plus MSE, for image tokens and for text tokens.
 
     The MSE is taken on tokens in Versatile Diffusion's scale and multiplied by D, so that it is the
-    squared distance per token (class token of length 1) whatever the width; the predictions then come
-    out in that scale. MindBridge takes it on vectors of length 1 and must rescale afterwards.
+    squared distance per token (class token of length 1) whatever the width; the predictions then
+    come out in that scale. MindBridge takes it on vectors of length 1 and must rescale afterwards.
 
     Parameters
     ----------

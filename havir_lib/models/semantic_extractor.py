@@ -1,8 +1,8 @@
 """Semantic Extractor (section III-B, appendix B): semantic voxels → CLIP image and text tokens.
 
-The appendix gives the order of the layers, not their widths; widths, dropout rates and the activation
-are those of MindBridge's single-subject model, without its voxel pooling and adapters, which the paper
-does not mention.
+The appendix gives the order of the layers, not their widths; widths, dropout rates and the
+activation are those of MindBridge's single-subject model, without its voxel pooling and adapters,
+which the paper does not mention.
 
 Shape words: B batch, V voxels, Ti image tokens, Tt text tokens, D token width.
 """

@@ -1,7 +1,8 @@
 """Structural Generator (section III-A, appendix A): structural voxels → VAE latent z'.
 
-The appendix gives the order of the layers, not their widths; widths, missing biases and the upsampler
-(diffusers' VAE ``Decoder``) are those of MindEye's low-level branch, which has the same layers.
+The appendix gives the order of the layers, not their widths; widths, missing biases and the
+upsampler (diffusers' VAE ``Decoder``) are those of MindEye's low-level branch, which has the same
+layers.
 
 Shape words: B batch, V voxels, C latent channels, h w latent grid.
 """
