@@ -48,8 +48,40 @@ class Simulation(Section):
     )
     warp_mm: float = Field(5.0, ge=0, description="how far an individual's areas move, SD in mm")
     session_drift: float = Field(0.3, ge=0, description="SD of per-session offsets, in noise SD")
+    session_gain: float = Field(0.1, ge=0, description="SD of per-session gains around 1")
     betas_format: Literal["hdf5", "nii.gz"] = "hdf5"
     seed: int = 0
+
+    @property
+    def n_images(self) -> int:
+        """Different images that one subject sees."""
+        return self.n_sessions * self.trials_per_session // self.repeats
+
+    @model_validator(mode="after")
+    def _design_is_possible(self) -> Simulation:
+        n_trials = self.n_sessions * self.trials_per_session
+        if n_trials % self.repeats:
+            raise ValueError(
+                f"{self.n_sessions} sessions of {self.trials_per_session} trials are {n_trials} "
+                f"trials, which {self.repeats} repeats do not divide"
+            )
+        if self.n_images <= self.n_shared:
+            raise ValueError(
+                f"{n_trials} trials show {self.n_images} images {self.repeats} times each, no more "
+                f"than n_shared = {self.n_shared}; none would be left for training"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _groups_are_known(self) -> Simulation:
+        groups = {"early", "intermediate", "higher"}
+        wrong = {k: v for k, v in self.noise_ceiling.items() if not 0 < v < 100}
+        if set(self.noise_ceiling) != groups or wrong:
+            raise ValueError(
+                f"noise_ceiling needs exactly {sorted(groups)}, each above 0 and below 100 %; "
+                f"found {self.noise_ceiling}"
+            )
+        return self
 
 
 class Roles(Section):
