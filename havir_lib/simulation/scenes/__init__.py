@@ -1,6 +1,15 @@
 """Rendered, captioned scenes that stand in for COCO photographs in the simulated demo."""
 
-from . import animals, food, indoors, outdoors, people, vehicles  # noqa: F401  (fill the registry)
+from . import (  # noqa: F401  (they fill the registry)
+    animals,
+    food,
+    furniture,
+    indoors,
+    outdoors,
+    people,
+    street,
+    vehicles,
+)
 from .attributes import ATTRIBUTES, attributes
 from .render import contact_sheet, make_scenes, render, render_many
 from .scene import CATEGORIES, LIGHTS, SETTINGS, Scene, SceneObject, complexity, make_scene

@@ -62,7 +62,7 @@ def bird(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
 
 @category(
     "cat", 17, "animals", 0.4, "ground",
-    "park, garden, kitchen, living room, bedroom, wall, street",
+    "park, garden, living room, bedroom, wall, kitchen",
     {"_ginger": "#e8913c", "gray": "#8b8f9c", "black": "#36323f", "white": "#f3eee6",
      "brown": "#9c7350"},
     "cat/cats, kitty/kitties",
@@ -109,7 +109,7 @@ def cat(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
 
 @category(
     "dog", 18, "animals", 0.6, "ground",
-    "street, wet pavement, park, meadow, garden, beach, snow, kitchen, living room, bedroom",
+    "street, wet pavement, park, meadow, garden, beach, snow, living room, bedroom",
     {"brown": "#a0683a", "golden": "#dfab5c", "black": "#3a3640", "white": "#f1ece2",
      "gray": "#8f8c90"},
     "dog/dogs, puppy/puppies",

@@ -53,12 +53,12 @@ def compose(rng: np.random.Generator) -> Composition:
     """Draw one random scene."""
     categories, settings = all_categories(), all_settings()
     main = categories[pick(rng, list(categories))]
-    setting = settings[pick(rng, [w for w in main.where if w in settings])]
+    setting = settings[pick(rng, main.where)]
     light = vary(LIGHT_TABLE[pick(rng, setting.lights)], rng)
     stage = Stage(light, rng)
     layout = setting.draw(stage)
     placed = [_place_main(stage, layout, main)]
-    local = [c for c in categories.values() if setting.name in c.where]
+    local = [c for c in categories.values() if _goes_with(c, main, setting)]
     for _ in range(pick(rng, (0, 0, 1, 1, 2, 2, 3, 4, 5))):
         chosen = main if chance(rng, 0.22) else pick(rng, local)
         extra = _place_extra(stage, layout, chosen, placed)
@@ -71,6 +71,13 @@ def compose(rng: np.random.Generator) -> Composition:
         _draw(stage, layout, item)
     _atmosphere(stage, setting)
     return Composition(stage.svg(), setting, light, tuple(placed))
+
+
+def _goes_with(category: Category, main: Category, setting: Setting) -> bool:
+    """Say whether a category may join the main one: same setting, not of a wildly other size."""
+    aloft = "sky" in (category.zone, main.zone) or "wall" in (category.zone, main.zone)
+    ratio = category.metres / main.metres
+    return setting.name in category.where and (aloft or 1 / 9 <= ratio <= 9)
 
 
 def _band(layout: Layout, zone: str) -> tuple[float, float]:
@@ -92,7 +99,7 @@ def _place_main(stage: Stage, layout: Layout, category: Category) -> Placed:
     pen, colour, look = _sketch(stage, category, 0.0)
     x0, y0, x1, y1 = pen.box()
     far, near = _band(layout, category.zone)
-    height = uniform(rng, 0.3, 0.62) * SIZE
+    height = uniform(rng, 0.34, 0.64) * SIZE
     scale = min(height / (y1 - y0), uniform(rng, 0.66, 0.86) * SIZE / (x1 - x0))
     if category.zone in ("sky", "wall"):
         y = uniform(rng, far, near) + 0.5 * scale * (y1 - y0)
@@ -199,8 +206,11 @@ def _atmosphere(stage: Stage, setting: Setting) -> None:
         )
     edge = darker(mix(light.haze, "#000000", 0.5), 0.5)
     paint = stage.defs.add(
-        '<radialGradient id="{id}" cx=".5" cy=".48" r=".75"><stop offset=".6" '
-        f'stop-color="{edge}" stop-opacity="0"/><stop offset="1" stop-color="{edge}" '
-        'stop-opacity=".38"/></radialGradient>'
+        '<radialGradient id="{id}" gradientUnits="userSpaceOnUse" cx="64" cy="64" r="94">'
+        f'<stop offset=".68" stop-color="{edge}" stop-opacity="0"/><stop offset="1" '
+        f'stop-color="{edge}" stop-opacity=".5"/></radialGradient>'
     )
-    pen.parts.append(f'<rect width="128" height="128" fill="{paint}"/>')
+    for k in range(4):  # the corners only: a gradient over the whole picture would cost more
+        pen.parts.append(
+            f'<path d="M0 0H58C30 6 6 30 0 58Z" fill="{paint}" transform="rotate({90 * k} 64 64)"/>'
+        )

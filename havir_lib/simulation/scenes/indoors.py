@@ -12,7 +12,7 @@ WOOD = ("#b07a48", "#8d5a34", "#c99862", "#a5744e")
 
 def _floor(stage: Stage, y: float, tone: str) -> None:
     pen = stage.pen()
-    pen.rect(0, y, SIZE, SIZE - y, (darker(tone, 0.2), tone))
+    pen.wash(y, SIZE, (darker(tone, 0.2), tone))
     for k in range(-7, 8):
         x = 64 + 11 * k
         pen.line([(x, y), (64 + (x - 64) * 2.1, SIZE)], darker(tone, 0.3), 0.5)
@@ -28,7 +28,7 @@ def _lamp(stage: Stage, x: float, y: float, h: float) -> None:
     red = stage.light.name == "dark red"
     if stage.light.lamps:
         glow = "#ff4a3a" if red else "#ffd48a"
-        pen.glow(x, y - h, 52, glow, 0.6)
+        pen.glow(x, y - h, 40, glow, 0.6)
         pen.poly(shade, ("#ffb0a0", "#ff6a54") if red else ("#fff1c8", "#ffd083"), lit=True)
     else:
         pen.poly(shade, "#e8d8b8")
@@ -42,7 +42,7 @@ def _lamp(stage: Stage, x: float, y: float, h: float) -> None:
 def living_room(stage: Stage) -> Layout:
     rng, floor = stage.rng, uniform(stage.rng, 76, 86)
     wall, pen = pick(rng, WALLS), stage.pen()
-    pen.rect(0, 0, SIZE, floor, (lighter(wall, 0.1), darker(wall, 0.12)))
+    pen.wash(0, floor, (lighter(wall, 0.1), darker(wall, 0.12)))
     if chance(rng, 0.5):
         for k in range(17):
             pen.rect(8 * k, 0, 3, floor, lighter(wall, 0.14), flat=True, opacity=0.6)
@@ -69,7 +69,7 @@ def living_room(stage: Stage) -> Layout:
 def kitchen(stage: Stage) -> Layout:
     rng, top = stage.rng, uniform(stage.rng, 84, 94)
     tile, pen = pick(rng, ("#e6e2d6", "#cfdde0", "#e2d2bd", "#d5e0cc")), stage.pen()
-    pen.rect(0, 0, SIZE, top, (lighter(tile, 0.1), darker(tile, 0.1)))
+    pen.wash(0, top, (lighter(tile, 0.1), darker(tile, 0.1)))
     for k in range(1, 11):
         pen.line([(0, 10 * k), (SIZE, 10 * k)], darker(tile, 0.18), 0.5)
         for c in range(9):
@@ -87,12 +87,88 @@ def kitchen(stage: Stage) -> Layout:
     pen.poly([(x - 8, 42), (x + 8, 42), (x + 3, 34), (x - 3, 34)], "#3f4a54")
     if stage.light.lamps:
         glow = "#ff4030" if stage.light.name == "dark red" else "#ffd890"
-        pen.glow(x, 44, 50, glow, 0.75)
+        pen.glow(x, 44, 40, glow, 0.75)
         pen.ellipse(x, 42.5, 5, 1.6, "#fff3d0", lit=True)
     counter = pick(rng, ("#c9a074", "#8d5a3a", "#d8d2c8", "#6a6f78"))
-    pen.rect(0, top, SIZE, SIZE - top, (lighter(counter, 0.12), darker(counter, 0.12)))
+    pen.wash(top, SIZE, (lighter(counter, 0.12), darker(counter, 0.12)))
     pen.rect(0, top, SIZE, 1.2, lighter(counter, 0.4))
     for _ in range(6):
         y = uniform(rng, top + 4, 127)
         pen.line([(0, y), (64, y + uniform(rng, -1, 1)), (SIZE, y)], darker(counter, 0.18), 0.4)
     return Layout(top - 26, (top + 6, 122), {"table": (top + 6, 122), "wall": (30, 54)})
+
+
+@setting(
+    "bedroom", "day, warm lamp, night, dark red", True,
+    "in a bedroom, in a cozy bedroom, on the bedroom floor, in a quiet bedroom",
+    "bedroom, small bedroom, cozy bedroom",
+)  # fmt: skip
+def bedroom(stage: Stage) -> Layout:
+    rng, floor = stage.rng, uniform(stage.rng, 72, 82)
+    wall, pen = pick(rng, ("#b9c4e0", "#e0c4cc", "#c8d8c8", "#d9cfe6", "#f0dfc0")), stage.pen()
+    pen.wash(0, floor, (lighter(wall, 0.1), darker(wall, 0.12)))
+    if chance(rng, 0.6):
+        for _ in range(40):
+            pen.circle(uniform(rng, 0, SIZE), uniform(rng, 0, floor), 0.9, lighter(wall, 0.4), flat=True)
+    x = pick(rng, (14.0, 48.0, 84.0))
+    window(stage, x, 12, 28, 34, pick(rng, ("#e8a6b4", "#8fa8d8", "#f1ead8", "#a890c8")))
+    _floor(stage, floor, pick(rng, WOOD))
+    rug = pick(rng, ("#f0e6da", "#c8a0b0", "#8fa8c8"))
+    stage.pen().poly([(24, 104), (104, 104), (118, 124), (10, 124)], rug)
+    _lamp(stage, 122.0 if x < 60 else 6.0, floor + 4, uniform(rng, 36, 46))
+    return Layout(floor - 42, (floor + 8, 120), {"wall": (14, 36)})
+
+
+@setting(
+    "tabletop", "day, warm lamp, dark red, night", True,
+    "on a wooden table, on a table, on a rustic table, on top of a table",
+    "wooden table, rustic table, table",
+)  # fmt: skip
+def tabletop(stage: Stage) -> Layout:
+    rng, top = stage.rng, uniform(stage.rng, 56, 72)
+    wall, pen = pick(rng, ("#7f9a94", "#c9a58a", "#8794b0", "#d8c8a8", "#a8808a", "#5f6f7f")), stage.pen()
+    pen.wash(0, top, (lighter(wall, 0.15), darker(wall, 0.2)))
+    for _ in range(int(uniform(rng, 4, 10))):
+        tone = pick(rng, ("#ffe2b0", "#ffffff", lighter(wall, 0.5)))
+        pen.circle(uniform(rng, 0, SIZE), uniform(rng, 0, top - 6), uniform(rng, 3, 8), tone, flat=True, opacity=0.22)
+    wood = pick(rng, ("#b07a48", "#8d5a34", "#d0a878", "#6f4a34", "#c98f5c"))
+    pen.wash(top, SIZE, (lighter(wood, 0.18), wood, darker(wood, 0.15)))
+    for k in range(-6, 7):
+        x = 64 + 12 * k
+        pen.line([(x, top), (64 + (x - 64) * 2.2, SIZE)], darker(wood, 0.3), 0.6)
+    if chance(rng, 0.45):
+        cloth = pick(rng, ("#d85a52", "#f2ece0", "#5f86b4", "#e9c46a"))
+        pen.poly([(26, top + 4), (102, top + 4), (126, SIZE), (2, SIZE)], cloth)
+        for k in range(5):
+            f = (k + 0.5) / 5
+            pen.line([(26 + 76 * f, top + 4), (2 + 124 * f, SIZE)], lighter(cloth, 0.4), 1.2, opacity=0.6)
+            y = top + 4 + (SIZE - top - 4) * f
+            pen.line([(26 - 24 * f, y), (102 + 24 * f, y)], lighter(cloth, 0.4), 0.8 + 1.2 * f, opacity=0.6)
+    if stage.light.lamps:
+        pen.glow(pick(rng, (20.0, 108.0)), 6, 44, "#ff4030" if stage.light.name == "dark red" else "#ffdc9a", 0.7)
+    return Layout(top - 30, (top + 10, 120), {"table": (top + 10, 120), "wall": (16, 34)})
+
+
+@setting(
+    "wall", "day, warm lamp, dark red, night", True,
+    "in front of a textured wall, against a patterned wall, on a shelf by a textured wall, in front of a brick wall",
+    "textured wall, patterned wall, brick wall",
+)  # fmt: skip
+def textured_wall(stage: Stage) -> Layout:
+    rng, pen = stage.rng, stage.pen()
+    wall, shelf = pick(rng, ("#c06a4e", "#8f9fae", "#d8c49a", "#7fa08a", "#b08fae", "#e0d8cc")), 106
+    dark = darker(wall, 0.25)
+    pen.wash(0, SIZE, (lighter(wall, 0.12), darker(wall, 0.12)))
+    for k in range(14):
+        pen.line([(0, 8 * k), (SIZE, 8 * k)], dark, 0.9)
+        for c in range(9):
+            x = 16 * c + 8 * (k % 2)
+            pen.line([(x, 8 * k), (x, 8 * k + 8)], dark, 0.9)
+            if chance(rng, 0.25):
+                pen.rect(x + 0.5, 8 * k + 0.5, 15, 7, pick(rng, (lighter(wall, 0.15), darker(wall, 0.12))), flat=True)
+    board = pick(rng, WOOD)
+    pen.rect(0, shelf, SIZE, 22, (lighter(board, 0.2), board))
+    pen.rect(0, shelf + 16, SIZE, 6, darker(board, 0.35))
+    if stage.light.lamps:
+        pen.glow(uniform(rng, 30, 98), 0, 46, "#ff4030" if stage.light.name == "dark red" else "#ffdc9a", 0.7)
+    return Layout(shelf - 60, (shelf + 5, shelf + 14), {"table": (shelf + 5, shelf + 14), "wall": (38, 66)})

@@ -61,7 +61,7 @@ _TABLE = (
         ("in golden evening light", "at sunset"),
     ),
     Light(
-        "night", (0.36, 0.42, 0.68), "#0a1440", 0.1, ("#070c2c", "#162254", "#33447f"), "#202b5e",
+        "night", (0.50, 0.56, 0.84), "#0a1440", 0.1, ("#0a1136", "#1a2a62", "#3c5090"), "#283870",
         0.45, True, -0.8, 0.2,
         ("at night", "on a dark night", "under the night sky", "late at night"),
         ("at night", "in a dark room at night", "in blue moonlight"),

@@ -40,7 +40,7 @@ def _head(pen: Pen, rng: np.random.Generator, skin: str, woman: bool, hat: bool)
 
 @category(
     "person", 1, "people", 1.7, "ground",
-    "street, wet pavement, park, meadow, garden, beach, harbor, mountains, snow, kitchen, "
+    "street, wet pavement, park, meadow, garden, beach, harbor, mountains, snow, "
     "living room, bedroom, railway",
     {"red": "#d8423a", "blue": "#2f6fc4", "yellow": "#efc13a", "green": "#3c9a5a",
      "white": "#f1eee8", "pink": "#e884a6", "purple": "#7d55a8", "black": "#37343f"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .drawing import Defs, Pen, chance, darker, lighter, pick, uniform
+from .drawing import Defs, Pen, chance, darker, lighter, mix, pick, uniform
 from .light import Light, grading
 
 SIZE = 128.0
@@ -42,7 +42,7 @@ class Stage:
 def sky(stage: Stage, horizon: float) -> None:
     """Draw sky, sun or moon, stars and clouds above `horizon`."""
     pen, rng, light = stage.pen(), stage.rng, stage.light
-    pen.rect(0, 0, SIZE, horizon + 6, light.sky, lit=True)
+    pen.wash(0, horizon + 6, light.sky, lit=True)
     x = uniform(rng, 12, 116)
     if light.name == "night":
         for _ in range(int(uniform(rng, 14, 34))):
@@ -96,8 +96,8 @@ def ridge(
 def ground(stage: Stage, y: float, colour: str, haze: float = 0.35) -> None:
     """Fill from `y` to the bottom, fading into haze towards the horizon."""
     pen = stage.pen()
-    pen.rect(0, y, SIZE, SIZE - y, (lighter(colour, 0.12), colour, darker(colour, 0.2)))
-    pen.fade(0, y, SIZE, 0.5 * (SIZE - y), stage.light.haze, haze, 0.0)
+    far = mix(pen.flat(lighter(colour, 0.12)), stage.light.haze, haze)
+    pen.wash(y, SIZE, (far, pen.flat(colour), pen.flat(darker(colour, 0.2))), lit=True)
 
 
 def tree(pen: Pen, rng: np.random.Generator, x: float, y: float, h: float, colour: str) -> None:
@@ -137,7 +137,7 @@ def building(stage: Stage, pen: Pen, x: float, base: float, w: float, h: float, 
             if lamps and chance(rng, 0.45):
                 pen.rect(wx, wy, 3.4, 5, pick(rng, ("#ffd98a", "#ffca66", "#ffe7b0")), lit=True)
             else:
-                pen.rect(wx, wy, 3.4, 5, ("#b9d3e2", "#6f8ea6"))
+                pen.rect(wx, wy, 3.4, 5, pick(rng, ("#9fc0d3", "#86a6bb")), flat=True)
 
 
 def skyline(stage: Stage, base: float, height: float, haze: float, tone: str = "#6d7688") -> None:
