@@ -1,0 +1,33 @@
+"""Opening HDF5 files with errors that name the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+
+from havir_lib.data.layout import GET_DATA
+from havir_lib.errors import DataError
+
+
+@contextmanager
+def open_dataset(path: Path, name: str) -> Iterator[h5py.Dataset]:
+    """Open one dataset of an HDF5 file for reading.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged or truncated (also when that shows only on reading), or has no
+        dataset of this name.
+    """
+    try:
+        with h5py.File(path) as file:
+            if not isinstance(file.get(name), h5py.Dataset):
+                raise DataError(f"{path}: expected the dataset {name!r}, found {sorted(file)}.")
+            yield file[name]
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read as HDF5, it may be truncated ({error}). {GET_DATA}"
+        ) from error

@@ -1,0 +1,158 @@
+"""Where every file of an NSD tree is; the one place that knows these paths.
+
+The tree is the Natural Scenes Dataset's own (its manual, section "Data files"); simulated subjects
+are written in the same layout. ``<root>`` holds ``nsddata``, ``nsddata_betas``,
+``nsddata_stimuli``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from havir_lib.config import Config
+from havir_lib.errors import DataError, require_file
+from havir_lib.paths import workspace_of
+
+GET_DATA = (
+    "If the subject is simulated, run `havir simulate`; "
+    "if it is NSD's, check data.root and run `havir download` for the missing part."
+)
+BETAS_SUFFIXES = (".hdf5", ".nii.gz")  # in order of preference: HDF5 reads single voxels quickly
+CAPTION_FOLDERS = ("nsddata_stimuli/stimuli/nsd/annotations", "nsddata_stimuli/annotations")
+
+
+@dataclass(frozen=True)
+class NsdLayout:
+    """Paths of one NSD tree.
+
+    Attributes
+    ----------
+    root : Path
+        Folder with ``nsddata``, ``nsddata_betas`` and ``nsddata_stimuli``.
+    space : str
+        Voxel grid, e.g. ``func1pt8mm``.
+    betas_version : str
+        Which single-trial estimate, e.g. ``betas_fithrf_GLMdenoise_RR``.
+    roi_folder : str
+        Folder of ROI masks inside the subject's grid folder.
+    """
+
+    root: Path
+    space: str = "func1pt8mm"
+    betas_version: str = "betas_fithrf_GLMdenoise_RR"
+    roi_folder: str = "roi"
+
+    @property
+    def stim_info(self) -> Path:
+        """Table of all images: ids, COCO ids, who saw what."""
+        return self.root / "nsddata/experiments/nsd/nsd_stim_info_merged.csv"
+
+    @property
+    def experiment_design(self) -> Path:
+        """Order of presentation of all subjects."""
+        return self.root / "nsddata/experiments/nsd/nsd_expdesign.mat"
+
+    @property
+    def stimuli(self) -> Path:
+        """All images as one array."""
+        return self.root / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5"
+
+    def captions(self) -> list[Path]:
+        """COCO caption files that the tree itself holds, sorted by name."""
+        folders = (self.root / folder for folder in CAPTION_FOLDERS)
+        return sorted(file for folder in folders for file in folder.glob("captions_*.json"))
+
+    def responses(self, subject: str) -> Path:
+        """What the subject saw and pressed, trial by trial."""
+        return self.root / "nsddata/ppdata" / subject / "behav/responses.tsv"
+
+    def betas_folder(self, subject: str) -> Path:
+        """Folder of single-trial betas."""
+        return self.root / "nsddata_betas/ppdata" / subject / self.space / self.betas_version
+
+    def betas(self, subject: str, session: int) -> Path:
+        """Betas of one session (1-based): the HDF5 file if there is one, else NIfTI."""
+        stem = self.betas_folder(subject) / f"betas_session{session:02d}"
+        files = [stem.with_name(stem.name + suffix) for suffix in BETAS_SUFFIXES]
+        return next((file for file in files if file.is_file()), files[0])
+
+    def ncsnr(self, subject: str) -> Path:
+        """Noise ceiling signal-to-noise ratio per voxel."""
+        return self.betas_folder(subject) / "ncsnr.nii.gz"
+
+    def roi_directory(self, subject: str) -> Path:
+        """Folder of ROI masks."""
+        return self.root / "nsddata/ppdata" / subject / self.space / self.roi_folder
+
+    def roi(self, subject: str, roi_set: str) -> Path:
+        """Label volume of one set of ROIs, e.g. ``prf-visualrois``."""
+        return self.roi_directory(subject) / f"{roi_set}.nii.gz"
+
+    def label_directories(self, subject: str) -> list[Path]:
+        """Folders of label tables: the subject's own first, then fsaverage's."""
+        freesurfer = self.root / "nsddata/freesurfer"
+        return [freesurfer / subject / "label", freesurfer / "fsaverage/label"]
+
+    def subjects(self) -> list[str]:
+        """Names of the subjects whose betas folder exists."""
+        folders = (self.root / "nsddata_betas/ppdata").glob(f"*/{self.space}/{self.betas_version}")
+        return sorted(folder.parents[1].name for folder in folders)
+
+    def sessions(self, subject: str) -> list[int]:
+        """Numbers (1-based) of the sessions whose betas exist."""
+        folder = self.betas_folder(subject)
+        pattern = re.compile(r"betas_session(\d+)(\.hdf5|\.nii\.gz)")
+        matches = (pattern.fullmatch(file.name) for file in folder.glob("betas_session*"))
+        return sorted({int(match[1]) for match in matches if match})
+
+
+def layout_of(config: Config, root: Path | str | None = None) -> NsdLayout:
+    """Layout of the tree a configuration reads.
+
+    `root`, else ``data.root``, else the simulated tree in the profile's workspace.
+    """
+    data = config.data
+    chosen = root or data.root or workspace_of(config.profile, config.workspace).nsd
+    return NsdLayout(Path(chosen).expanduser(), data.space, data.betas_version, data.roi_folder)
+
+
+def subject_number(name: str) -> int:
+    """NSD's number of a subject, e.g. 5 for ``subj05``; its row in the experiment design.
+
+    Raises
+    ------
+    DataError
+        If the name has not NSD's form.
+    """
+    match = re.fullmatch(r"subj(\d+)", name)
+    if match is None or int(match[1]) == 0:
+        raise DataError(f"Expected a subject name such as 'subj01', found {name!r}.")
+    return int(match[1])
+
+
+def used_sessions(layout: NsdLayout, subject: str, n_sessions: int | None) -> list[int]:
+    """Sessions 1 to `n_sessions`, or all that exist; no gap is allowed.
+
+    A gap would shift every later trial against the order of presentation.
+
+    Raises
+    ------
+    DataError
+        Unknown subject, a session missing in the middle, or fewer sessions than asked for.
+    """
+    if subject not in layout.subjects():
+        raise DataError(
+            f"There are no betas of subject {subject!r}: expected the folder "
+            f"{layout.betas_folder(subject)}. Subjects found: "
+            f"{', '.join(layout.subjects()) or 'none'}. {GET_DATA}"
+        )
+    found = layout.sessions(subject)
+    last = n_sessions or max(found, default=1)
+    for session in range(1, last + 1):
+        what = f"Betas of {subject}, session {session} of {last} (found sessions {found})"
+        require_file(
+            layout.betas(subject, session), what, f"{GET_DATA} Or set data.n_sessions to fewer."
+        )
+    return list(range(1, last + 1))

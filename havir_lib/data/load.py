@@ -1,0 +1,226 @@
+"""``load_subject``: from a tree of files to a :class:`Subject`, extracted once and then cached."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from havir_lib.cache import cached
+from havir_lib.config import Config, Data
+from havir_lib.data.betas import BetasHeader, read_betas, read_header
+from havir_lib.data.layout import NsdLayout, layout_of, used_sessions
+from havir_lib.data.noise_ceiling import estimate_ncsnr
+from havir_lib.data.rois import RoiAtlas, read_volume
+from havir_lib.data.roles import check_not_empty, count_rois, resolve_roles
+from havir_lib.data.split import split_trials
+from havir_lib.data.subject import Subject, normalised
+from havir_lib.data.trials import load_trials
+from havir_lib.data.zscore import unusable_voxels, zscore_sessions
+from havir_lib.errors import DataError, ShapeError
+from havir_lib.io import load_arrays, save_arrays
+from havir_lib.paths import workspace_of
+from havir_lib.provenance import source_digest, stamp
+
+log = logging.getLogger(__name__)
+EXTRACTION_SETTINGS = {"n_sessions", "betas_version", "space", "roi_folder", "bad_voxels", "roles"}
+
+
+def load_subject(
+    config: Config, name: str, root: Path | str | None = None, cache: Path | str | None = None
+) -> Subject:
+    """Read one subject of NSD, or of a simulated tree in its layout.
+
+    Parameters
+    ----------
+    config : Config
+        Section ``data`` says which sessions, regions and normalisation.
+    name : str
+        E.g. ``subj01``.
+    root : Path, optional
+        Folder of the tree; default ``data.root``, else the simulated one in the workspace.
+    cache : Path, optional
+        Cache folder; default the workspace's.
+
+    Raises
+    ------
+    DataError, ShapeError, SplitError
+        If files are missing, damaged or disagree; the message names the file.
+    """
+    layout = layout_of(config, root)
+    sessions = used_sessions(layout, name, config.data.n_sessions)
+    recipe = {
+        "subject": name,
+        "settings": config.data.model_dump(mode="json", include=EXTRACTION_SETTINGS),
+        "files": [stamp(path) for path in _input_files(layout, name, sessions)],
+        "source": source_digest("data"),
+    }
+    store = Path(cache) if cache else workspace_of(config.profile, config.workspace).cache
+    folder = cached(
+        store, "subjects", recipe, lambda f: extract(f, layout, config.data, name, sessions)
+    )
+    return _assemble(folder, name, config.data)
+
+
+def _input_files(layout: NsdLayout, name: str, sessions: list[int]) -> Iterable[Path]:
+    """Every file the extraction reads; a change in one of them makes the cache stale."""
+    files = [layout.stim_info, layout.experiment_design, layout.ncsnr(name), layout.responses(name)]
+    files += [layout.betas(name, session) for session in sessions]
+    files += sorted(layout.roi_directory(name).glob("*.nii.gz"))
+    for directory in layout.label_directories(name):
+        files += sorted(directory.glob("*.mgz.ctab"))
+    return [file for file in files if file.is_file()]
+
+
+def extract(folder: Path, layout: NsdLayout, data: Data, name: str, sessions: list[int]) -> None:
+    """Read a subject's voxels and write them, not yet z-scored, into `folder`.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets ``betas.npy`` (n_trials, V), ``voxels.npz``, ``trials.csv``, ``rois.csv`` and counts.
+    layout : NsdLayout
+    data : Data
+    name : str
+    sessions : list of int
+        1-based.
+    """
+    header, lengths = _read_headers(layout, name, sessions)
+    trials = split_trials(load_trials(layout, name, lengths))
+    atlas = RoiAtlas(layout, name, header.grid)
+    structural, semantic, role_counts = resolve_roles(atlas, data.roles)
+    ijk = np.argwhere(structural | semantic)
+    betas, keep, dropped = _read_usable(layout, name, trials, ijk, data)
+    ijk, betas = ijk[keep], betas[:, keep]
+    index = tuple(ijk.T)
+    roles = {"structural": structural[index], "semantic": semantic[index]}
+    role_counts = _finish_counts(role_counts, dropped, roles)
+    check_not_empty(name, roles, role_counts)
+    masks = {roi: atlas.mask(roi) for roi in _roi_names(atlas, data)}
+    ncsnr = read_volume(layout.ncsnr(name), f"Noise ceiling SNR of {name}", header.grid)
+
+    np.save(folder / "betas.npy", betas)
+    save_arrays(
+        folder / "voxels.npz",
+        ijk=ijk,
+        shape=np.array(header.grid),
+        affine=ncsnr.affine,
+        ncsnr=ncsnr.values[index].astype(np.float32),
+        unit=np.array(header.unit),
+        **roles,
+    )
+    used = np.zeros(header.grid, dtype=bool)
+    used[index] = True
+    trials.to_csv(folder / "trials.csv", index=False)
+    pd.DataFrame({roi: mask[index] for roi, mask in masks.items()}).to_csv(
+        folder / "rois.csv", index=False
+    )
+    role_counts.to_csv(folder / "role_counts.csv", index=False)
+    count_rois(atlas, masks, used).to_csv(folder / "roi_counts.csv", index=False)
+
+
+def _read_headers(
+    layout: NsdLayout, name: str, sessions: list[int]
+) -> tuple[BetasHeader, dict[int, int]]:
+    """Header of the first session, and the number of trials of each; all must be alike."""
+    headers = {session: read_header(layout.betas(name, session)) for session in sessions}
+    first = headers[sessions[0]]
+    for session, header in headers.items():
+        if header.grid != first.grid:
+            raise ShapeError(
+                f"{layout.betas(name, session)}: grid {header.grid}, "
+                f"but session {sessions[0]} has {first.grid}."
+            )
+        if header.dtype != first.dtype:
+            raise DataError(
+                f"{layout.betas(name, session)}: values are {header.dtype}, "
+                f"but session {sessions[0]} has {first.dtype}."
+            )
+    return first, {session: header.n_trials for session, header in headers.items()}
+
+
+def _read_usable(
+    layout: NsdLayout, name: str, trials: pd.DataFrame, ijk: np.ndarray, data: Data
+) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
+    """Betas of all sessions, which voxels to keep, and how many were dropped for what reason."""
+    values = []
+    not_finite, constant = np.zeros((2, len(ijk)), dtype=bool)
+    for session, rows in tqdm(trials.groupby("session"), desc=f"{name}: betas", unit="session"):
+        path = layout.betas(name, session)
+        values.append(read_betas(path, ijk))
+        nan_here, constant_here = unusable_voxels(values[-1], ~rows["is_test"].to_numpy())
+        if data.bad_voxels == "error":
+            _raise_if_any(path, ijk, nan_here, "NaN or infinite")
+            _raise_if_any(path, ijk, constant_here, "constant over all training trials")
+        not_finite |= nan_here
+        constant |= constant_here
+    betas = np.concatenate(values)
+    keep = ~(not_finite | constant)
+    weak = np.zeros_like(keep)
+    if data.roles.min_ncsnr > 0:
+        weak[keep] = _training_ncsnr(betas[:, keep], trials) < data.roles.min_ncsnr
+    dropped = {
+        "NaN or infinite": int(not_finite.sum()),
+        "constant in a session": int((constant & ~not_finite).sum()),
+        f"ncsnr below {data.roles.min_ncsnr:g}": int(weak.sum()),
+    }
+    if not keep.all() or weak.any():
+        log.warning("%s: dropped %s of %d voxels", name, dropped, len(ijk))
+    return betas, keep & ~weak, dropped
+
+
+def _raise_if_any(path: Path, ijk: np.ndarray, bad: np.ndarray, what: str) -> None:
+    if bad.any():
+        raise DataError(
+            f"{path}: {int(bad.sum())} of {len(bad)} voxels with a role are {what}, "
+            f"e.g. (i, j, k) = {tuple(ijk[bad][0].tolist())}. "
+            "Set data.bad_voxels to 'drop' to leave them out, with a count."
+        )
+
+
+def _training_ncsnr(betas: np.ndarray, trials: pd.DataFrame) -> np.ndarray:
+    """Noise ceiling SNR without test images, because voxels are chosen by it."""
+    is_train = ~trials["is_test"].to_numpy()
+    z = zscore_sessions(betas, trials["session"].to_numpy(), is_train)
+    return estimate_ncsnr(z[is_train], trials["image"].to_numpy()[is_train])
+
+
+def _finish_counts(
+    counts: pd.DataFrame, dropped: dict[str, int], roles: dict[str, np.ndarray]
+) -> pd.DataFrame:
+    rows = [("dropped", reason, count) for reason, count in dropped.items()]
+    rows += [(role, "used", int(mask.sum())) for role, mask in roles.items()]
+    return pd.concat([counts, pd.DataFrame(rows, columns=counts.columns)], ignore_index=True)
+
+
+def _roi_names(atlas: RoiAtlas, data: Data) -> list[str]:
+    """ROIs listed with every subject and those the roles name, each once."""
+    names = [*atlas.listed_names(), *data.roles.structural, *data.roles.semantic]
+    return list(dict.fromkeys(names))
+
+
+def _assemble(folder: Path, name: str, data: Data) -> Subject:
+    arrays: dict[str, Any] = load_arrays(folder / "voxels.npz")
+    arrays["shape"] = tuple(arrays["shape"].tolist())
+    unit = float(arrays.pop("unit"))
+    trials = pd.read_csv(folder / "trials.csv")
+    trials["is_train"] = ~trials["is_test"]
+    betas = np.load(folder / "betas.npy", mmap_mode="r")
+    is_train = trials["is_train"].to_numpy()
+    return Subject(
+        name=name,
+        trials=trials,
+        betas=betas,
+        unit=unit,
+        zscore=data.zscore,
+        rois=pd.read_csv(folder / "rois.csv"),
+        role_counts=pd.read_csv(folder / "role_counts.csv"),
+        roi_counts=pd.read_csv(folder / "roi_counts.csv"),
+        **arrays,
+        **normalised(betas, trials, is_train, unit, data.zscore),
+    )

@@ -1,0 +1,139 @@
+"""Images and captions by image id.
+
+Images come from NSD's one array ``imgBrick`` (n, H, W, 3), captions from COCO annotation files
+through each image's ``cocoId``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from havir_lib.config import Config
+from havir_lib.data.hdf5 import open_dataset
+from havir_lib.data.layout import GET_DATA, NsdLayout, layout_of
+from havir_lib.data.trials import load_stim_info
+from havir_lib.errors import DataError, require_file
+
+
+class Stimuli:
+    """The pictures of a data set and what people wrote about them.
+
+    Parameters
+    ----------
+    layout : NsdLayout
+    caption_files : list of Path, optional
+        COCO ``captions_*.json``; by default those in the tree.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per image in order of ``nsdId`` (0-based): cocoId, shared1000, ...
+    """
+
+    def __init__(self, layout: NsdLayout, caption_files: Sequence[Path] | None = None) -> None:
+        self.path = require_file(layout.stimuli, "Stimulus images", GET_DATA)
+        self.caption_files = layout.captions() if caption_files is None else list(caption_files)
+        self.table = load_stim_info(layout)
+        with self._open() as brick:
+            self.image_shape: tuple[int, int, int] = brick.shape[1:]
+            if len(brick) < len(self.table):
+                raise DataError(
+                    f"{self.path}: expected {len(self.table)} images, found {len(brick)}. "
+                    f"{GET_DATA}"
+                )
+
+    def images(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Images as uint8 (n, H, W, 3), in the order of `ids`, which may repeat.
+
+        Raises
+        ------
+        DataError
+            If an id is not in the table, or the file is damaged.
+        """
+        ids = self._check(ids)
+        unique, position = np.unique(ids, return_inverse=True)  # HDF5 reads in rising order only
+        with self._open() as brick:
+            values = np.stack([brick[i] for i in unique]) if len(unique) else brick[:0]
+        return values[position]
+
+    def captions(self, ids: Sequence[int] | np.ndarray, n: int = 5) -> list[list[str]]:
+        """The first `n` captions of each image, in order of annotation id (COCO has 5 to 7).
+
+        Raises
+        ------
+        DataError
+            If an id is not in the table, or an image has fewer than `n` captions.
+        """
+        coco_ids = self.table["cocoId"].to_numpy()[self._check(ids)]
+        found = [self._by_coco_id.get(int(coco_id), []) for coco_id in coco_ids]
+        for image, coco_id, texts in zip(ids, coco_ids, found, strict=True):
+            if len(texts) < n:
+                raise DataError(
+                    f"Image {image} (cocoId {coco_id}): expected {n} captions, found {len(texts)} "
+                    f"in {[str(file) for file in self.caption_files]}. NSD's images are in COCO's "
+                    "train2017 and val2017; list both under data.captions."
+                )
+        return [texts[:n] for texts in found]
+
+    @cached_property
+    def _by_coco_id(self) -> dict[int, list[str]]:
+        if not self.caption_files:
+            raise DataError(
+                f"No caption files: data.captions is empty and the tree of {self.path} has none."
+            )
+        annotations = [a for file in self.caption_files for a in _read_annotations(file)]
+        captions = defaultdict(list)
+        for annotation in sorted(annotations, key=lambda a: a["id"]):
+            captions[annotation["image_id"]].append(annotation["caption"].strip())
+        return dict(captions)
+
+    def _check(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
+        ids = np.asarray(ids, dtype=np.int64)
+        wrong = ids[(ids < 0) | (ids >= len(self.table))]
+        if len(wrong):
+            raise DataError(
+                f"There are images 0 to {len(self.table) - 1}, found ids {wrong[:3].tolist()}. "
+                "Ids are 0-based nsdId; NSD's 73KID counts from 1."
+            )
+        return ids
+
+    @contextmanager
+    def _open(self) -> Iterator[h5py.Dataset]:
+        with open_dataset(self.path, "imgBrick") as brick:
+            if brick.dtype != np.uint8 or brick.ndim != 4 or brick.shape[-1] != 3:
+                raise DataError(
+                    f"{self.path}: expected uint8 (n, H, W, 3), "
+                    f"found {brick.dtype} {brick.shape} in 'imgBrick'."
+                )
+            yield brick
+
+
+def _read_annotations(path: Path) -> list[dict]:
+    require_file(path, "COCO captions", GET_DATA)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["annotations"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not a COCO annotation file ({error!r}).") from None
+
+
+def load_stimuli(config: Config, root: Path | str | None = None) -> Stimuli:
+    """Stimuli of the data set a configuration reads.
+
+    Parameters
+    ----------
+    config : Config
+        ``data.captions`` are paths relative to the root.
+    root : Path, optional
+        Folder of the tree instead of the configuration's.
+    """
+    layout = layout_of(config, root)
+    files = config.data.captions
+    return Stimuli(layout, None if files is None else [layout.root / file for file in files])
