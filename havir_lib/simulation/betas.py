@@ -1,0 +1,167 @@
+"""Single-trial betas of one subject: signal, noise and drift, in NSD's units and files.
+
+NSD stores % signal change times 300 as int16. Its HDF5 files hold, seen from Python, an array of
+(trials, Z, Y, X) in which one chunk is one voxel's trials of the session; its NIfTI files hold
+(X, Y, Z, trials).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import nibabel as nib
+import numpy as np
+
+from havir_lib.config import Simulation
+from havir_lib.io import atomic_write
+from havir_lib.simulation.responses import GROUPS, Voxels
+
+SCALE = 300
+"""int16 units per % signal change."""
+SPREAD = 0.35
+"""SD, in log units, of the noise-ceiling SNR across the voxels of a group."""
+SIGNAL_SD, BASELINE = 0.8, 1.0
+"""Median SD of the signal and mean response over images, % signal change."""
+
+
+@dataclass(frozen=True)
+class Gains:
+    """How each of n voxels turns its signal into a measurement; all arrays (n,) float32.
+
+    Attributes
+    ----------
+    signal_sd, noise_sd
+        % signal change; voxels that respond to nothing have signal_sd 0.
+    baseline
+        Mean response over images, % signal change.
+    """
+
+    signal_sd: np.ndarray
+    noise_sd: np.ndarray
+    baseline: np.ndarray
+
+    @property
+    def ncsnr(self) -> np.ndarray:
+        """True noise-ceiling SNR: signal SD over noise SD."""
+        return self.signal_sd / self.noise_sd
+
+
+def noise_ceiling_to_snr(percent: float, repeats: int = 3) -> float:
+    """The ncsnr x for which ``100 * x**2 / (x**2 + 1 / repeats)`` is `percent` (Allen 2022)."""
+    share = percent / 100
+    return float(np.sqrt(share / (1 - share) / repeats))
+
+
+def draw_gains(voxels: Voxels, settings: Simulation, rng: np.random.Generator) -> Gains:
+    """Draw each voxel's signal and noise level around the medians of its group."""
+    n = len(voxels.group)
+    median = [0.0, *(noise_ceiling_to_snr(settings.noise_ceiling[name]) for name in GROUPS[1:])]
+    snr = np.array(median)[voxels.group] * np.exp(SPREAD * rng.standard_normal(n))
+    signal_sd = SIGNAL_SD * np.exp(0.3 * rng.standard_normal(n))
+    # A voxel that sees nothing is as noisy as an average visual one.
+    noise_sd = signal_sd / np.where(snr > 0, snr, np.median(snr[snr > 0]))
+    visual = voxels.group > 0
+    baseline = BASELINE * np.exp(0.3 * rng.standard_normal(n)) * visual
+    arrays = (signal_sd * visual, noise_sd, baseline)
+    return Gains(*(a.astype(np.float32) for a in arrays))
+
+
+def session_betas(
+    signal: np.ndarray, gains: Gains, settings: Simulation, rng: np.random.Generator
+) -> np.ndarray:
+    """Measure one session.
+
+    Parameters
+    ----------
+    signal : ndarray (trials, n) of float32
+        Noise-free response to each trial's image, variance 1 over images.
+
+    Returns
+    -------
+    ndarray (trials, n) of int16
+        % signal change times 300. The session has its own offset and gain per voxel.
+    """
+    n_trials, n = signal.shape
+    offset = settings.session_drift * gains.noise_sd * rng.standard_normal(n, np.float32)
+    gain = 1 + settings.session_gain * rng.standard_normal(n, np.float32)
+    betas = gain * (gains.baseline + gains.signal_sd * signal) + offset
+    betas += gains.noise_sd * rng.standard_normal((n_trials, n), np.float32)
+    limit = np.iinfo(np.int16)
+    return np.clip(np.rint(betas * SCALE), limit.min, limit.max).astype(np.int16)
+
+
+def write_hdf5(path: Path, betas: np.ndarray, ijk: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Write a session as NSD's HDF5; only voxels with data take space, all others read as 0.
+
+    Parameters
+    ----------
+    betas : ndarray (trials, n) of int16
+    ijk : ndarray (n, 3)
+        Voxel of each column.
+    shape : tuple
+        Grid (X, Y, Z).
+    """
+    n_trials = len(betas)
+    columns = np.ascontiguousarray(betas.T.astype("<i2"))
+    with atomic_write(path) as temporary, h5py.File(temporary, "w", libver="earliest") as file:
+        dataset = file.create_dataset(
+            "betas",
+            shape=(n_trials, *shape[::-1]),
+            dtype="<i2",
+            chunks=(n_trials, 1, 1, 1),
+            fillvalue=0,
+            track_times=False,
+        )
+        for (i, j, k), column in zip(ijk.tolist(), columns, strict=True):
+            dataset.id.write_direct_chunk((0, k, j, i), column.tobytes())
+
+
+def write_nifti_betas(
+    path: Path, betas: np.ndarray, ijk: np.ndarray, shape: tuple[int, ...], affine: np.ndarray
+) -> None:
+    """Write a session as NSD's NIfTI, (X, Y, Z, trials); arguments as in :func:`write_hdf5`."""
+    volume = np.zeros((*shape, len(betas)), np.int16)
+    volume[tuple(ijk.T)] = betas.T
+    write_nifti(path, volume, affine)
+
+
+def write_nifti(path: Path, volume: np.ndarray, affine: np.ndarray) -> None:
+    """Write a volume as ``.nii.gz``, in mm; equal arrays give equal bytes."""
+    image = nib.Nifti1Image(volume, affine)
+    image.header.set_xyzt_units("mm")
+    with atomic_write(path) as temporary:
+        nib.save(image, temporary)
+
+
+def estimate_ncsnr(betas: np.ndarray, images: np.ndarray, sessions: np.ndarray) -> np.ndarray:
+    """Noise-ceiling SNR as NSD estimates it (Allen et al. 2022, Methods).
+
+    Betas are z-scored per voxel and session; the noise variance is the variance over an image's
+    repeats (n - 1), averaged over images; the signal variance is what is left of 1, at least 0.
+
+    Parameters
+    ----------
+    betas : ndarray (trials, n) of int16 or float
+    images, sessions : ndarray (trials,)
+        Image and session of each trial.
+
+    Returns
+    -------
+    ndarray (n,) of float32
+    """
+    z = np.empty(betas.shape, np.float32)
+    for session in np.unique(sessions):
+        rows = sessions == session
+        values = betas[rows].astype(np.float32)
+        z[rows] = (values - values.mean(0)) / np.maximum(values.std(0, ddof=1), 1e-6)
+    order = np.argsort(images, kind="stable")
+    _, starts, counts = np.unique(images[order], return_index=True, return_counts=True)
+    squares = np.add.reduceat(z[order] ** 2, starts, axis=0)
+    means = np.add.reduceat(z[order], starts, axis=0) / counts[:, None]
+    repeated = counts > 1
+    within = (squares - counts[:, None] * means**2)[repeated] / (counts[repeated, None] - 1)
+    noise = within.mean(0)
+    signal = np.maximum(1 - noise, 0)
+    return np.sqrt(signal / np.maximum(noise, 1e-12)).astype(np.float32)

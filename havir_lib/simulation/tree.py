@@ -1,0 +1,204 @@
+"""Write simulated subjects to disk in the layout of the Natural Scenes Dataset.
+
+Third-party NSD code reads the tree unchanged. Three things are ours and not NSD's: the folder
+``truth/`` (what generated the data), ``scene_info.csv``, and ``roi_template/`` (the same regions
+drawn on the unwarped template, as if the subject's own anatomy were unknown).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from havir_lib.config import Config, Simulation
+from havir_lib.errors import DataError
+from havir_lib.io import read_json, save_arrays, write_json, write_text
+from havir_lib.simulation.anatomy import Anatomy, make_anatomy, roi_volume
+from havir_lib.simulation.betas import (
+    Gains,
+    draw_gains,
+    estimate_ncsnr,
+    session_betas,
+    write_hdf5,
+    write_nifti,
+    write_nifti_betas,
+)
+from havir_lib.simulation.describe import description
+from havir_lib.simulation.experiment import Design, make_design, write_experiment, write_responses
+from havir_lib.simulation.features import visual_features
+from havir_lib.simulation.regions import ROI_SETS, label_numbers
+from havir_lib.simulation.responses import Tuning, Voxels, draw_tuning, group_voxels, signals
+from havir_lib.simulation.scenes import ATTRIBUTES
+from havir_lib.simulation.stimuli import (
+    ATTRIBUTE_FILE,
+    SCENES,
+    read_images,
+    write_stimuli,
+)
+
+SPACE = "func1pt8mm"
+BETAS = "betas_fithrf_GLMdenoise_RR"
+MARKER = "simulation.json"
+
+
+def write_tree(config: Config, root: Path) -> None:
+    """Simulate the subjects of ``config.data.subjects`` and write them under `root`.
+
+    Equal configurations write equal bytes. Files appear only when complete; those already there
+    are kept, so an interrupted call can be repeated.
+
+    Raises
+    ------
+    ConfigError
+        If a subject is not described in the simulation section.
+    DataError
+        If `root` holds a tree made from other settings.
+    """
+    root = Path(root)
+    design = make_design(config)
+    _claim(config, root)
+    experiment = root / "nsddata" / "experiments" / "nsd"
+    write_experiment(design, experiment)
+    if not (root / SCENES).is_file():
+        write_stimuli(design, config.simulation.image_size, root, workers=os.cpu_count() or 1)
+    for roi_set in ROI_SETS:
+        for subject in ("fsaverage", *design.subjects):
+            folder = root / "nsddata" / "freesurfer" / subject / "label"
+            write_text(folder / f"{roi_set}.mgz.ctab", _label_table(roi_set))
+    for subject in tqdm(design.subjects, desc="simulating subjects", unit="subject"):
+        if not _truth(root, subject).is_file():
+            write_subject(config.simulation, design, subject, root)
+    write_text(root / "SIMULATED.md", description(config, design))
+
+
+def _claim(config: Config, root: Path) -> None:
+    """Mark `root` as belonging to these settings, or refuse it."""
+    settings = {
+        "simulation": config.simulation.model_dump(mode="json"),
+        "subjects": list(config.data.subjects),
+    }
+    marker = root / MARKER
+    if marker.is_file() and read_json(marker) != settings:
+        raise DataError(
+            f"{root} holds a simulated data set made from other settings ({marker}). "
+            "Delete the folder, or choose another one."
+        )
+    write_json(marker, settings)
+
+
+def _label_table(roi_set: str) -> str:
+    """NSD's label tables have two columns, number and name, separated by one blank."""
+    rows = {"Unknown": 0, **label_numbers(roi_set)}
+    return "".join(f"{number} {name}\n" for name, number in rows.items())
+
+
+def _truth(root: Path, subject: str) -> Path:
+    return root / "truth" / f"{subject}.npz"
+
+
+def write_subject(settings: Simulation, design: Design, subject: str, root: Path) -> None:
+    """Write one subject's masks, behaviour, betas and truth; the stimuli must be there."""
+    person = settings.subjects[subject]
+    own = make_anatomy(person, settings.warp_mm)
+    template = make_anatomy(person, 0.0)
+    functional = root / "nsddata" / "ppdata" / subject / SPACE
+    write_masks(own, functional, "roi")
+    write_masks(template, functional, "roi_template")
+    write_nifti(functional / "brainmask.nii.gz", own.brain.astype(np.uint8), own.affine)
+    write_nifti(functional / "T1_to_func1pt8mm.nii.gz", own.t1, own.affine)
+    write_responses(design, subject, functional.parent / "behav" / "responses.tsv")
+
+    voxels = group_voxels(own, data_mask(own, template), settings.crosstalk)
+    rng = np.random.default_rng([person.seed, settings.seed, 3])
+    tuning = draw_tuning(own, voxels, ATTRIBUTES, rng)
+    gains = draw_gains(voxels, settings, rng)
+    signal, parts = _signals(design, subject, voxels, tuning, root)
+    _write_betas(settings, design, subject, own, voxels, gains, signal, root)
+    _write_truth(_truth(root, subject), voxels, tuning, gains, parts)
+
+
+def write_masks(anatomy: Anatomy, functional: Path, folder: str) -> None:
+    """Write every region set of an anatomy as ``<folder>/<set>.nii.gz``."""
+    for roi_set in ROI_SETS:
+        volume = roi_volume(anatomy, roi_set)
+        write_nifti(functional / folder / f"{roi_set}.nii.gz", volume, anatomy.affine)
+
+
+def data_mask(own: Anatomy, template: Anatomy) -> np.ndarray:
+    """Voxels that get data, bool (X, Y, Z): everything that a mask of either kind may ask for."""
+    asked = [roi_volume(a, name) > 0 for a in (own, template) for name in ROI_SETS]
+    return np.any(asked, axis=0)
+
+
+def _signals(
+    design: Design, subject: str, voxels: Voxels, tuning: Tuning, root: Path
+) -> tuple[np.ndarray, np.ndarray]:
+    """Noise-free responses to the subject's images, (n_images, n), 0 for voxels that see nothing."""
+    ids = design.images_of(subject)
+    attributes = np.load(root / ATTRIBUTE_FILE)[ids]
+    visual = voxels.group > 0
+    features = visual_features(read_images(root, ids))
+    some, parts = signals(tuning, voxels.semantic_share[visual], features, attributes)
+    everywhere = np.zeros((len(ids), len(visual)), np.float32)
+    everywhere[:, visual] = some
+    return everywhere, parts
+
+
+def _write_betas(
+    settings: Simulation,
+    design: Design,
+    subject: str,
+    anatomy: Anatomy,
+    voxels: Voxels,
+    gains: Gains,
+    signal: np.ndarray,
+    root: Path,
+) -> None:
+    folder = root / "nsddata_betas" / "ppdata" / subject / SPACE / BETAS
+    entries = design.masterordering.reshape(design.n_sessions, -1) - 1
+    collected = []
+    for session, entry in enumerate(entries, start=1):
+        rng = np.random.default_rng([settings.subjects[subject].seed, settings.seed, 4, session])
+        betas = session_betas(signal[entry], gains, settings, rng)
+        collected.append(betas)
+        path = folder / f"betas_session{session:02d}.{settings.betas_format}"
+        if path.is_file():
+            continue
+        if settings.betas_format == "hdf5":
+            write_hdf5(path, betas, voxels.ijk, anatomy.shape)
+        else:
+            write_nifti_betas(path, betas, voxels.ijk, anatomy.shape, anatomy.affine)
+    ncsnr = np.zeros(anatomy.shape, np.float32)
+    ncsnr[tuple(voxels.ijk.T)] = estimate_ncsnr(
+        np.concatenate(collected), design.masterordering, design.sessions
+    )
+    write_nifti(folder / "ncsnr.nii.gz", ncsnr, anatomy.affine)
+
+
+def _write_truth(
+    path: Path, voxels: Voxels, tuning: Tuning, gains: Gains, parts: np.ndarray
+) -> None:
+    visual = voxels.group > 0
+    variance = np.zeros((2, len(visual)), np.float32)
+    variance[:, visual] = parts * gains.signal_sd[visual] ** 2
+    fields = np.full((len(visual), 3), np.nan, np.float32)
+    fields[visual] = np.stack([tuning.fields.x, tuning.fields.y, tuning.fields.size], axis=1)
+    semantic = np.zeros((len(visual), tuning.semantic.shape[1]), np.float32)
+    semantic[visual] = tuning.semantic
+    save_arrays(
+        path,
+        ijk=voxels.ijk,
+        group=voxels.group,
+        semantic_share=voxels.semantic_share,
+        structural_variance=variance[0],
+        semantic_variance=variance[1],
+        signal_sd=gains.signal_sd,
+        noise_sd=gains.noise_sd,
+        ncsnr=gains.ncsnr,
+        field=fields,
+        semantic_weights=semantic,
+        attribute_names=np.array(ATTRIBUTES),
+    )
