@@ -1,0 +1,52 @@
+# One rule per notebook (and subject). Each is a papermill call with declared inputs and outputs, so
+# only what changed runs again, subjects run in parallel, and a killed run continues where it was.
+#
+#   snakemake --cores 2 --config profile=demo
+#   snakemake --executor slurm --jobs 8 --config profile=paper data=/path/to/nsd
+
+import json
+
+from havir_lib.pipeline.workflow import Plan
+
+plan = Plan.from_arguments(config)
+
+
+rule all:
+    input:
+        plan.report,
+
+
+rule report:
+    """One HTML page with every figure, table and executed notebook."""
+    input:
+        plan.executed_all(),
+    output:
+        plan.report,
+    params:
+        arguments=plan.arguments,
+    shell:
+        "python -m havir_lib.cli report {params.arguments}"
+
+
+for step in plan.steps:
+
+    rule:
+        name:
+            step.name
+        input:
+            notebook=step.notebook,
+            after=step.after,
+        output:
+            notebook=step.executed,
+            files=step.outputs,
+        log:
+            step.log,
+        params:
+            parameters=step.parameters,
+            source=plan.source,
+        threads: step.threads
+        shell:
+            # Papermill writes as it goes: into the log, which survives a failure, then to its place.
+            "OMP_NUM_THREADS={threads} papermill {input.notebook} {log} --log-level WARNING "
+            "--no-progress-bar --kernel python3 --cwd notebooks -y {params.parameters:q} "
+            "&& cp {log} {output.notebook}"

@@ -1,0 +1,108 @@
+"""The command line: the library for people who don't open notebooks."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from havir_lib import doctor as environment
+from havir_lib.errors import HavirError
+from havir_lib.paths import PROJECT_ROOT
+
+app = typer.Typer(
+    help="HAVIR companion: from fMRI betas to reconstructed images.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Profile = Annotated[str, typer.Option(help="a profile in configs/, or a YAML file")]
+Overrides = Annotated[str, typer.Option(help='settings to change, as JSON: {"diffusion.steps": 50}')]
+DataFolder = Annotated[Path | None, typer.Option("--data", help="folder that holds NSD")]
+
+
+@app.command()
+def doctor() -> None:
+    """Show what is installed, what is missing, and the device that will be used."""
+    findings = environment.check_packages()
+    for finding in findings:
+        mark = "ok     " if finding.ok else "MISSING"
+        typer.echo(f"{mark} {finding.name} {finding.expected}: {finding.found}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+    from havir_lib.devices import describe_device, pick_device
+
+    typer.echo(f"device: {describe_device(pick_device())}")
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def run(
+    profile: Profile = "demo",
+    data: DataFolder = None,
+    overrides: Overrides = "{}",
+    cores: Annotated[str, typer.Option(help="CPU cores, or 'all'")] = "all",
+    snakemake_args: Annotated[list[str] | None, typer.Argument(help="passed on to Snakemake")] = None,
+) -> None:
+    """Run every notebook of a profile and make its figures, tables and report."""
+    from havir_lib.pipeline.workflow import Plan
+
+    settings = {"profile": profile, "overrides": overrides}
+    if data is not None:
+        settings["data"] = str(data.resolve())
+    plan = Plan.from_arguments(settings)
+    code = subprocess.call(_snakemake(settings, cores, snakemake_args or []), cwd=PROJECT_ROOT)
+    if code:
+        typer.echo(f"The run stopped. Notebooks as far as they ran: {plan.workspace.notebooks}/logs")
+        raise typer.Exit(code)
+    typer.echo(f"report   {plan.report}")
+    typer.echo(f"figures  {plan.workspace.figures}")
+    typer.echo(f"tables   {plan.workspace.tables}")
+
+
+def _snakemake(settings: dict[str, str], cores: str, extra: list[str]) -> list[str]:
+    # No lock: a killed run must start again by itself; our cache has locks of its own.
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT_ROOT / "Snakefile")]
+    command += ["--cores", cores, "--nolock", "--rerun-incomplete"]
+    command += ["--quiet", "rules", "reason", *extra]
+    return [*command, "--config", *(f"{key}={value}" for key, value in settings.items())]
+
+
+@app.command()
+def simulate(profile: Profile = "demo", overrides: Overrides = "{}") -> None:
+    """Write the simulated subjects of a profile to disk, in NSD's layout."""
+    from havir_lib.pipeline import steps
+
+    typer.echo(steps.data_root(_open(profile, overrides)))
+
+
+@app.command()
+def report(profile: Profile = "demo", overrides: Overrides = "{}") -> None:
+    """Gather executed notebooks, figures and tables into one HTML page."""
+    from havir_lib.pipeline import report as page
+
+    typer.echo(page.build(_open(profile, overrides)))
+
+
+def _open(profile: str, overrides: str) -> Any:
+    from havir_lib.pipeline import open_run
+
+    return open_run(profile, json.loads(overrides))
+
+
+def main() -> None:
+    """Entry point: errors made on purpose are shown as text, without a traceback."""
+    logging.captureWarnings(True)
+    try:
+        app()
+    except HavirError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

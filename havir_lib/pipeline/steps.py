@@ -1,0 +1,39 @@
+"""Everything a notebook computes, by name, in the order of the notebooks."""
+
+from havir_lib.evaluation.published import load_published as published
+from havir_lib.pipeline.brains import (
+    data_root,
+    overview,
+    role_counts,
+    split_summary,
+    stimuli,
+    subject,
+)
+from havir_lib.pipeline.decoding import (
+    latent_correlation,
+    nearest_captions,
+    predictions,
+    targets,
+    token_retrieval,
+    trained,
+)
+from havir_lib.pipeline.images import all_scores, reconstructions, scores
+
+__all__ = [
+    "all_scores",
+    "data_root",
+    "latent_correlation",
+    "nearest_captions",
+    "overview",
+    "predictions",
+    "published",
+    "reconstructions",
+    "role_counts",
+    "scores",
+    "split_summary",
+    "stimuli",
+    "subject",
+    "targets",
+    "token_retrieval",
+    "trained",
+]

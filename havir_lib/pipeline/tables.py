@@ -1,0 +1,166 @@
+"""Every table of the paper and its controls: computed, saved with provenance, returned for reading."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from havir_lib.data.subject import roi_table
+from havir_lib.evaluation import compare, get_metrics, summarise
+from havir_lib.evaluation.published import load_published
+from havir_lib.pipeline import brains, decoding, images, interpretability
+from havir_lib.pipeline.run import Run
+from havir_lib.provenance import digest, record
+from havir_lib.reports import save_table
+from havir_lib.reports import tables as build
+
+MAKES = {
+    "table1_rois": "table1_rois",
+    "table2_voxel_counts": "table2_voxel_counts",
+    "table3_comparison": "table3_comparison",
+    "table4_ablations": "table4_ablations",
+}
+"""Table → the function here that makes it."""
+
+INTERVAL_NOTE = (
+    "Mean over test images [{confidence:.0f} % bootstrap interval over images{subjects}]; "
+    "n is the number of test images. Two-way identification: chance is 0.5. {ssim}"
+)
+SSIM_NOTE = "SSIM is two-dimensional, on grey images at 425 px (MindEye's convention)."
+
+
+def provenance(run: Run, **inputs: object) -> dict:
+    """Provenance of a result computed from `inputs` (hashed)."""
+    return record(run.config, {name: digest(value) for name, value in inputs.items()}, run.simulated)
+
+
+def _save(run: Run, frame: pd.DataFrame, name: str, caption: str, note: str = "", **options):
+    made_from = provenance(run, table=frame.astype(str).to_csv())
+    save_table(
+        frame, run.workspace.tables, name, made_from, run.simulated, note, caption, **options
+    )
+    return frame
+
+
+def table1_rois(run: Run) -> pd.DataFrame:
+    """Table I: each region, its label in NSD's files, and the branch it feeds."""
+    frame = build.table1_rois(brains.region_labels(run))
+    note = "The split into roles is this companion's choice (data.roles); the paper's is not given."
+    return _save(run, frame, "table1_rois", "Regions of interest.", note)
+
+
+def table2_voxel_counts(run: Run) -> pd.DataFrame:
+    """Table II: voxels per subject, role and region."""
+    frame = build.table2_voxel_counts(brains.voxel_counts(run))
+    note = "Regions of one role may overlap, so a role's total can be less than their sum."
+    options = {"rows": ["role", "roi"], "columns": "subject", "value": "n_voxels"}
+    caption = "Voxels of each region by subject."
+    _save(run, frame, "table2_voxel_counts", caption, note, **options)
+    return frame.pivot_table(
+        index=["role", "roi"], columns="subject", values="n_voxels", sort=False
+    ).astype("Int64")
+
+
+def recovery(run: Run) -> pd.DataFrame:
+    """Scores of the reconstructions from true targets: the upper bound."""
+    scores = images.scores(run, run.base_subject, "true targets")
+    frame = _summary(run, scores, ["subject", "method"])
+    caption = "Recovery check: reconstructions from the true latents and tokens."
+    _save(run, frame, "recovery_check", caption, _note(run, over_subjects=False))
+    return readable(frame, ["method"])
+
+
+def table3_comparison(run: Run) -> pd.DataFrame:
+    """Table III: methods rerun here, and published numbers in rows of their own."""
+    methods = tuple(decoding.METHODS)
+    scores = images.all_scores(run, methods)
+    per_subject = _summary(run, scores, ["method", "subject"])
+    overall = _summary(run, scores, ["method"]).assign(subject="mean")
+    rerun = pd.concat([overall, per_subject], ignore_index=True)
+    frame = build.table3_comparison(rerun, load_published())
+    caption = "Comparison of methods; published numbers are for NSD and in rows of their own."
+    _save(run, frame, "table3_comparison", caption, _note(run))
+    return readable(overall, ["method"])
+
+
+def table4_ablations(run: Run) -> pd.DataFrame:
+    """Table IV: the full model and its ablated configurations."""
+    scores = images.all_scores(run, configurations=tuple(images.CONFIGURATIONS))
+    per_subject = _summary(run, scores, ["configuration", "subject"])
+    overall = _summary(run, scores, ["configuration"]).assign(subject="mean")
+    frame = build.table4_ablations(pd.concat([overall, per_subject], ignore_index=True))
+    _save(run, frame, "table4_ablations", "Ablations of the full model.", _note(run))
+    return readable(overall, ["configuration"])
+
+
+def shuffled_control(run: Run) -> pd.DataFrame:
+    """Paired differences between real and shuffled voxels, per subject and metric."""
+    scores = images.all_scores(run, ("HAVIR", "shuffled voxels"))
+    frame = _compared(run, scores, "HAVIR", ["shuffled voxels"], by=["subject"])
+    caption = "Real against shuffled voxels (paired by image; positive: real is better)."
+    return _save(run, frame, "control_shuffled_voxels", caption, columns=None)
+
+
+def paired_comparison(run: Run, method: str, baseline: str) -> pd.DataFrame:
+    """Paired differences between two methods over all subjects."""
+    scores = images.all_scores(run, (method, baseline))
+    frame = _compared(run, scores, method, [baseline])
+    caption = f"{method} against {baseline} (paired by image; positive: {method} is better)."
+    return _save(run, frame, f"paired_{method}_{baseline}".lower().replace(" ", "_"), caption)
+
+
+def dissociation(run: Run) -> pd.DataFrame:
+    """Paired differences of every ablated configuration to the full model."""
+    configurations = tuple(images.CONFIGURATIONS)
+    scores = images.all_scores(run, configurations=configurations)
+    ablated = list(configurations[1:])
+    frame = _compared(run, scores, "HAVIR", ablated, column="configuration")
+    frame[["difference", "low", "high"]] = -frame[["difference", "high", "low"]].to_numpy()
+    frame["d_z"] = -frame["d_z"]
+    frame = frame.drop(columns="configuration").rename(columns={"baseline": "configuration"})
+    caption = "Ablated configurations minus the full model (negative: the configuration is worse)."
+    return _save(run, frame, "ablations_paired", caption)
+
+
+def map_validity(run: Run) -> pd.DataFrame:
+    """How well each kind of importance map agrees with the truth, where the truth is known."""
+    frame = interpretability.validity(run)
+    caption = "Spearman correlation of voxel importance with the signal that is really there."
+    return _save(run, frame, "map_validity", caption)
+
+
+def _summary(run: Run, scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    settings = run.config.evaluation
+    return summarise(scores, by, settings.n_bootstrap, settings.confidence, run.config.seed)
+
+
+def _compared(run: Run, scores, method, baselines, column="method", by=()) -> pd.DataFrame:
+    settings = run.config.evaluation
+    return compare(
+        scores,
+        method,
+        baselines,
+        column,
+        by,
+        n_bootstrap=settings.n_bootstrap,
+        confidence=settings.confidence,
+        seed=run.config.seed,
+    )
+
+
+def _note(run: Run, over_subjects: bool = True) -> str:
+    return INTERVAL_NOTE.format(
+        confidence=100 * run.config.evaluation.confidence,
+        subjects=" and subjects" if over_subjects else "",
+        ssim=SSIM_NOTE,
+    )
+
+
+def readable(frame: pd.DataFrame, rows: list[str]) -> pd.DataFrame:
+    """One row per method, one column per metric, ``value [low, high]``."""
+    cells = [
+        f"{value:.3f} [{low:.3f}, {high:.3f}]"
+        for value, low, high in zip(frame["value"], frame["low"], frame["high"], strict=True)
+    ]
+    labels = {metric.name: metric.label for metric in get_metrics(list(frame["metric"].unique()))}
+    wide = frame.assign(cell=cells, metric=frame["metric"].map(labels))
+    return wide.pivot_table(index=rows, columns="metric", values="cell", aggfunc="first", sort=False)
