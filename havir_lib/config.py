@@ -202,6 +202,10 @@ class Training(Section):
     transfer_structural: Fit
     transfer_semantic: Fit
     transfer_sessions: int = Field(1, ge=1, description="hours of data of a new subject")
+    transfer_layers: Literal["all", "embed"] = Field(
+        "all", description="what is trained in transfer: everything, or the new first layer only"
+    )
+    precision: Literal["no", "bf16"] = Field("no", description="bf16: activations in bfloat16")
     checkpoint_seconds: float = Field(20.0, gt=0)
     mixup_repeats: bool = Field(True, description="random convex mix of an image's repeats")
 
