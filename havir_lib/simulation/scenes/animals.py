@@ -73,7 +73,9 @@ def cat(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     if chance(rng, 0.6):
         hx, hy, pose = 8.0, -70.0, ("sitting", "sitting upright", "staring at the camera")
         pen.line([(-20, -6), (-44, -6), (-52, -24), (-44, -40)], dark, 9)
-        pen.blob([(-4, -62), (20, -58), (28, -30), (26, -3), (-22, -3), (-32, -20), (-22, -46)], colour)
+        pen.blob(
+            [(-4, -62), (20, -58), (28, -30), (26, -3), (-22, -3), (-32, -20), (-22, -46)], colour
+        )
         pen.blob([(8, -52), (20, -44), (18, -20), (6, -18), (2, -38)], pale, depth=0.5)
         for x in (6, 19):
             pen.line([(x, -34), (x + 1, -6)], lighter(colour, 0.1), 9)
@@ -84,7 +86,9 @@ def cat(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     else:
         hx, hy, pose = 40.0, -34.0, ("lying down", "resting", "curled up", "stretched out")
         pen.line([(-46, -12), (-66, -6), (-72, -20)], dark, 9)
-        pen.blob([(-50, -8), (-46, -34), (-16, -44), (20, -38), (44, -24), (52, -3), (-44, -3)], colour)
+        pen.blob(
+            [(-50, -8), (-46, -34), (-16, -44), (20, -38), (44, -24), (52, -3), (-44, -3)], colour
+        )
         for x in (34, 50):
             pen.ellipse(x, -5, 12, 5, pale if stripes else colour)
         if stripes:
@@ -135,15 +139,24 @@ def dog(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
         hx, hy = 16.0, -84.0
         pose = ("sitting", "sitting down", "waiting patiently")
         pen.line([(-26, -8), (-44, -14), (-50, -28)], colour, 8)
-        pen.blob([(2, -76), (24, -68), (30, -36), (26, -3), (-26, -3), (-34, -20), (-20, -44)], colour)
+        pen.blob(
+            [(2, -76), (24, -68), (30, -36), (26, -3), (-26, -3), (-34, -20), (-20, -44)], colour
+        )
         pen.blob([(20, -66), (28, -42), (20, -20), (10, -38)], pale, depth=0.5)
         for x in (8, 22):
             pen.line([(x, -36), (x + 1, -6)], lighter(colour, 0.08), 10)
             pen.ellipse(x + 4, -4.5, 9, 4.5, pale if patch else colour)
         pen.line([(2, -70), (26, -64)], collar, 5)
     with pen.at(hx, hy, rotate=uniform(rng, -8, 10)):
-        pen.blob([(-16, -14), (4, -20), (16, -8), (34, -4), (36, 6), (20, 14), (-6, 14), (-18, 2)], colour)
-        pen.blob([(14, -2), (32, -2), (35, 6), (20, 13), (8, 10)], pale if patch else lighter(colour, 0.2), depth=0.5)
+        pen.blob(
+            [(-16, -14), (4, -20), (16, -8), (34, -4), (36, 6), (20, 14), (-6, 14), (-18, 2)],
+            colour,
+        )
+        pen.blob(
+            [(14, -2), (32, -2), (35, 6), (20, 13), (8, 10)],
+            pale if patch else lighter(colour, 0.2),
+            depth=0.5,
+        )
         pen.blob([(-8, -18), (-2, -4), (-6, 18), (-18, 20), (-20, -2)], ear)
         pen.ellipse(34, -1, 4.6, 4, INK, flat=True)
         _eye(pen, 10, -6, 3.6)
@@ -173,7 +186,13 @@ def horse(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
         pen.poly([(14, -40), (15, -54), (22, -42)], colour)
         pen.blob([(18, -48), (8, -44), (-8, -26), (-20, -2), (-8, -4), (4, -24), (16, -38)], mane)
         _eye(pen, 26, -35, 2.6)
-    return Look(("grazing",) if grazing else ("standing", "looking ahead") if stride < 5 else ("trotting", "walking"))
+    return Look(
+        ("grazing",)
+        if grazing
+        else ("standing", "looking ahead")
+        if stride < 5
+        else ("trotting", "walking")
+    )
 
 
 @category(
@@ -246,13 +265,22 @@ def elephant(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
         for dx in (-6, 0, 6):
             pen.ellipse(x + dx + 1, -2.5, 2.4, 2.4, "#e6dccb", flat=True)
     up = chance(rng, 0.3)
-    trunk = [(58, -66), (70, -54), (78, -66), (84, -86)] if up else [
-        (58, -66), (66, -40), (64, -16), (70 + uniform(rng, -2, 6), -8)]
+    trunk = (
+        [(58, -66), (70, -54), (78, -66), (84, -86)]
+        if up
+        else [(58, -66), (66, -40), (64, -16), (70 + uniform(rng, -2, 6), -8)]
+    )
     pen.line(trunk, darker(colour, 0.08), 12)
     pen.blob([(20, -84), (40, -100), (60, -92), (66, -70), (56, -54), (34, -56)], colour)
     pen.line([(54, -60), (66, -48), (76, -48)], "#f5ecd8", 5)
-    pen.blob([(14, -94), (34, -96), (42, -74), (34, -48), (18, -50), (6, -72)], darker(colour, 0.14))
-    pen.blob([(17, -86), (31, -88), (36, -72), (29, -56), (20, -60)], mix(colour, "#e0a0a0", 0.3), depth=0.5)
+    pen.blob(
+        [(14, -94), (34, -96), (42, -74), (34, -48), (18, -50), (6, -72)], darker(colour, 0.14)
+    )
+    pen.blob(
+        [(17, -86), (31, -88), (36, -72), (29, -56), (20, -60)],
+        mix(colour, "#e0a0a0", 0.3),
+        depth=0.5,
+    )
     _eye(pen, 51, -78, 2.8)
     return Look(("standing", "walking", "raising its trunk") if up else ("standing", "walking"))
 
@@ -301,7 +329,9 @@ def giraffe(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
         pen.line([(-4, -6), (3, -24), (8, -44)], spot, 2.2)
         for x, y in ((2, -4), (5, -13), (7, -22), (9.5, -30), (11, -38)):
             pen.ellipse(x, y, 2.5, 3.1, spot, flat=True)
-        pen.blob([(6, -44), (10, -52), (18, -50), (30, -42), (29, -38), (18, -40), (10, -40)], colour)
+        pen.blob(
+            [(6, -44), (10, -52), (18, -50), (30, -42), (29, -38), (18, -40), (10, -40)], colour
+        )
         for x in (10, 14):
             pen.line([(x, -50), (x - 1, -57)], spot, 1.8)
             pen.circle(x - 1, -57.5, 1.5, INK)

@@ -103,6 +103,7 @@ def _doing(facts: _Facts) -> str:
 def _relating(facts: _Facts) -> str:
     if not facts.others:
         return _alone(facts)
+    facts.others.sort(key=lambda group: not group[0].held)
     other = facts.others[0]
     relation = _relation(facts.main, other[0]) if len(other) == 1 else "with"
     words = [facts.subject(chance(facts.rng, 0.5)), relation, facts.extras(1)]
@@ -113,7 +114,11 @@ def _alone(facts: _Facts) -> str:
     views: list[Callable[[], tuple[str, ...]]] = [
         lambda: ("a close up of", facts.subject(True)),
         lambda: ("a picture of", facts.subject(True), facts.setting()),
-        lambda: (facts.subject(True), "on its own" if len(facts.mains) == 1 else "together", facts.setting()),
+        lambda: (
+            facts.subject(True),
+            "on its own" if len(facts.mains) == 1 else "together",
+            facts.setting(),
+        ),
     ]
     large = facts.main.box[3] - facts.main.box[1] > 0.4 * SIZE
     return _sentence(*pick(facts.rng, views if large else views[1:])())
@@ -121,6 +126,8 @@ def _alone(facts: _Facts) -> str:
 
 def _relation(main: Placed, other: Placed) -> str:
     """Say where the main object is relative to another one."""
+    if other.held:
+        return "holding"
     m, o = main.box, other.box
     if other.category.zone == "sky" or o[3] < m[1]:
         return "below"

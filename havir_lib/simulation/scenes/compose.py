@@ -29,6 +29,7 @@ class Placed:
     rotate: float
     flip: bool
     main: bool
+    held: bool = False
     visible: float = 1.0
 
     @property
@@ -58,6 +59,8 @@ def compose(rng: np.random.Generator) -> Composition:
     stage = Stage(light, rng)
     layout = setting.draw(stage)
     placed = [_place_main(stage, layout, main)]
+    if main.name == "person" and light.name == "rain" and chance(rng, 0.7):
+        placed.append(_held_umbrella(stage, placed[0], categories["umbrella"]))
     local = [c for c in categories.values() if _goes_with(c, main, setting)]
     for _ in range(pick(rng, (0, 0, 1, 1, 2, 2, 3, 4, 5))):
         chosen = main if chance(rng, 0.22) else pick(rng, local)
@@ -86,7 +89,7 @@ def _band(layout: Layout, zone: str) -> tuple[float, float]:
 
 def _sketch(stage: Stage, category: Category, haze: float) -> tuple[Pen, str, Look]:
     colour = pick(stage.rng, list(category.colours))
-    pen = stage.sketch(haze)
+    pen = stage.sketch(haze, flat_below=150.0)
     return pen, colour, category.draw(pen, stage.rng, category.colours[colour])
 
 
@@ -99,7 +102,7 @@ def _place_main(stage: Stage, layout: Layout, category: Category) -> Placed:
     pen, colour, look = _sketch(stage, category, 0.0)
     x0, y0, x1, y1 = pen.box()
     far, near = _band(layout, category.zone)
-    height = uniform(rng, 0.34, 0.64) * SIZE
+    height = uniform(rng, 0.38, 0.66) * SIZE
     scale = min(height / (y1 - y0), uniform(rng, 0.66, 0.86) * SIZE / (x1 - x0))
     if category.zone in ("sky", "wall"):
         y = uniform(rng, far, near) + 0.5 * scale * (y1 - y0)
@@ -109,7 +112,7 @@ def _place_main(stage: Stage, layout: Layout, category: Category) -> Placed:
     half = 0.5 * scale * (x1 - x0)
     spread = max(64 - half - 2, 0.0)
     x = 64 + spread * uniform(rng, -0.8, 0.8)
-    flip, turn = chance(rng, 0.5), _tilt(rng, category)
+    flip, turn = look.mirror and chance(rng, 0.5), _tilt(rng, category)
     return Placed(category, colour, look, pen, scale, x, y, turn, flip, True)
 
 
@@ -121,7 +124,7 @@ def _place_extra(
     far, near = _band(layout, category.zone)
     aloft = category.zone in ("sky", "wall")
     y = uniform(rng, far, near) if aloft else far + (near - far) * uniform(rng, 0, 1) ** 1.3
-    depth = 1.0
+    depth = {"wall": 0.6, "sky": 0.7}.get(category.zone, 1.0)
     if not aloft and main.category.zone not in ("sky", "wall"):
         depth = (y - layout.horizon) / max(main.y - layout.horizon, 8)
     main_height = main.box[3] - main.box[1]
@@ -133,14 +136,25 @@ def _place_extra(
     scale = min(size / (y1 - y0), 0.8 * SIZE / (x1 - x0))
     if aloft:
         y = max(y + 0.5 * scale * (y1 - y0), scale * (y1 - y0) + 2)
-    limit = 0.45 if chance(rng, 0.45) else 0.12
+    limit = 0.45 if not aloft and chance(rng, 0.45) else 0.12
     for _ in range(8):
         x = uniform(rng, 6, SIZE - 6)
-        turn = _tilt(rng, category)
-        item = Placed(category, colour, look, pen, scale, x, y, turn, chance(rng, 0.5), False)
+        flip = look.mirror and chance(rng, 0.5)
+        item = Placed(category, colour, look, pen, scale, x, y, _tilt(rng, category), flip, False)
         if all(_overlap(item, other) <= limit * (0.7 if other.main else 1) for other in placed):
             return item
     return None
+
+
+def _held_umbrella(stage: Stage, person: Placed, category: Category) -> Placed:
+    """Put an umbrella into a person's hand, opening above the head."""
+    pen, colour, look = _sketch(stage, category, 0.0)
+    x0, y0, x1, y1 = pen.box()
+    top, height = person.box[1], person.box[3] - person.box[1]
+    scale = 0.72 * height / (y1 - y0)
+    x = person.x + (0.16 if chance(stage.rng, 0.5) else -0.16) * height
+    y = top + 0.52 * height
+    return Placed(category, colour, look, pen, scale, x, y, 0.0, False, False, held=True)
 
 
 def _overlap(a: Placed, b: Placed) -> float:
@@ -181,14 +195,21 @@ def _draw(stage: Stage, layout: Layout, item: Placed) -> None:
     if zone == "wall":
         pen.shadow(item.x + 1.5, item.y - 0.5 * item.scale * (y1 - y0) + 2.5, half * 1.2,
                    0.62 * item.scale * (y1 - y0), stage.light.shadow)  # fmt: skip
-    elif zone == "water" or (layout.wet and zone != "sky"):
+    elif zone in layout.mirrors and not item.held:
+        depth = 0.4 if zone == "water" else 0.8
         pen.parts.append(
-            f'<g transform="translate({item.x:.1f} {item.y - 0.6:.1f}) scale(1 -0.8)" '
+            f'<g transform="translate({item.x:.1f} {item.y - 0.6:.1f}) scale(1 -{depth})" '
             f'opacity="0.3">{shape}</g>'
         )
-    if zone not in ("sky", "wall", "water"):
+    if zone not in ("sky", "wall", "water") and not item.held:
         lean = 0.25 * half if stage.light.name in ("day", "dusk") else 0
-        pen.shadow(item.x + lean, item.y - 0.4, half * 1.12, max(0.16 * half, 1.2), stage.light.shadow + 0.2)
+        pen.shadow(
+            item.x + lean,
+            item.y - 0.4,
+            half * 1.12,
+            max(0.16 * half, 1.2),
+            stage.light.shadow + 0.2,
+        )
     turn = f" rotate({item.rotate:.1f})" if abs(item.rotate) > 0.3 else ""
     pen.parts.append(f'<g transform="translate({item.x:.1f} {item.y:.1f}){turn}">{shape}</g>')
 

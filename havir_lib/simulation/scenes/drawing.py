@@ -112,10 +112,18 @@ class Pen:
         Where gradients go; shared by all pens of a scene.
     grade
         Maps a colour as painted to the colour as lit. Emissive shapes (`lit=True`) skip it.
+    flat_below
+        Shapes whose box is smaller than this area get one colour: gradients are slow to render.
     """
 
-    def __init__(self, defs: Defs, grade: Callable[[str], str] = lambda colour: colour) -> None:
+    def __init__(
+        self,
+        defs: Defs,
+        grade: Callable[[str], str] = lambda colour: colour,
+        flat_below: float = 30.0,
+    ) -> None:
         self.defs = defs
+        self.flat_below = flat_below
         self.grade = grade
         self.parts: list[str] = []
         self._matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
@@ -126,11 +134,11 @@ class Pen:
 
     def blob(self, points: Sequence[Point], colour: Colour, **look) -> None:
         """Fill a smooth closed curve through `points`."""
-        self._path(curve(points, True), points, colour, 0.0, look)
+        self._path(curve(points, True), points, colour, look)
 
     def poly(self, points: Sequence[Point], colour: Colour, **look) -> None:
         """Fill a polygon."""
-        self._path(straight(points, True), points, colour, 0.0, look)
+        self._path(straight(points, True), points, colour, look)
 
     def line(
         self, points: Sequence[Point], colour: str, width: float, smooth: bool = True, **look
@@ -150,14 +158,15 @@ class Pen:
     ) -> None:
         """Fill an ellipse, optionally rotated by `rotate` degrees."""
         c, s = abs(cos(radians(rotate))), abs(sin(radians(rotate)))
-        wide, high = (rx * rx * c * c + ry * ry * s * s) ** 0.5, (
-            rx * rx * s * s + ry * ry * c * c
-        ) ** 0.5
-        self._track([(cx - wide, cy - high), (cx + wide, cy + high), (cx - wide, cy + high)], 0.0)
+        wide, high = (
+            (rx * rx * c * c + ry * ry * s * s) ** 0.5,
+            (rx * rx * s * s + ry * ry * c * c) ** 0.5,
+        )
+        area = self._track([(cx - wide, cy - high), (cx + wide, cy + high)], 0.0)
         turn = f' transform="rotate({rotate:.1f} {cx:.1f} {cy:.1f})"' if rotate else ""
         self.parts.append(
             f'<ellipse cx="{cx:.1f}" cy="{cy:.1f}" rx="{rx:.1f}" ry="{ry:.1f}" '
-            f'fill="{self.paint(colour, look)}"{turn}{_opacity(look)}/>'
+            f'fill="{self.paint(colour, look, area)}"{turn}{_opacity(look)}/>'
         )
 
     def circle(self, cx: float, cy: float, r: float, colour: Colour, **look) -> None:
@@ -177,11 +186,11 @@ class Pen:
         self, x: float, y: float, w: float, h: float, colour: Colour, r: float = 0, **look
     ) -> None:
         """Fill a rectangle with corner radius `r`."""
-        self._track([(x, y), (x + w, y + h), (x, y + h), (x + w, y)], 0.0)
+        area = self._track([(x, y), (x + w, y), (x, y + h), (x + w, y + h)], 0.0)
         corner = f' rx="{r:.1f}"' if r else ""
         self.parts.append(
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}"{corner} '
-            f'fill="{self.paint(colour, look)}"{_opacity(look)}/>'
+            f'fill="{self.paint(colour, look, area)}"{_opacity(look)}/>'
         )
 
     def wash(self, y0: float, y1: float, colours: Sequence[str], lit: bool = False) -> None:
@@ -256,8 +265,8 @@ class Pen:
         """Return the colour as lit, or unchanged when it is a light itself."""
         return colour if lit else self.grade(colour)
 
-    def paint(self, colour: Colour, look: dict) -> str:
-        """Return the fill for a shape: a shaded gradient unless `flat=True`."""
+    def paint(self, colour: Colour, look: dict, area: float) -> str:
+        """Return the fill for a shape: a shaded gradient unless `flat=True` or it is small."""
         lit, ball = look.get("lit", False), look.get("ball", False)
         if isinstance(colour, tuple):
             shades = colour
@@ -270,11 +279,15 @@ class Pen:
             f'<stop offset="{i / (len(shades) - 1):.2f}" stop-color="{self.flat(c, lit)}"/>'
             for i, c in enumerate(shades)
         )
+        if area < self.flat_below:
+            return mix(self.flat(shades[0], lit), self.flat(shades[-1], lit), 0.5)
         if ball:
             head = '<radialGradient id="{id}" cx=".36" cy=".3" r=".75">'
             return self.defs.add(f"{head}{stops}</radialGradient>")
         x2 = "0" if isinstance(colour, tuple) else ".35"
-        return self.defs.add(f'<linearGradient id="{{id}}" x2="{x2}" y2="1">{stops}</linearGradient>')
+        return self.defs.add(
+            f'<linearGradient id="{{id}}" x2="{x2}" y2="1">{stops}</linearGradient>'
+        )
 
     # -- bookkeeping ----------------------------------------------------------------------
 
@@ -286,16 +299,19 @@ class Pen:
         """Return the collected shapes."""
         return "".join(self.parts)
 
-    def _path(self, data: str, points: Sequence[Point], colour: Colour, pad: float, look) -> None:
-        self._track(points, pad)
-        self.parts.append(f'<path d="{data}" fill="{self.paint(colour, look)}"{_opacity(look)}/>')
+    def _path(self, data: str, points: Sequence[Point], colour: Colour, look: dict) -> None:
+        fill = self.paint(colour, look, self._track(points, 0.0))
+        self.parts.append(f'<path d="{data}" fill="{fill}"{_opacity(look)}/>')
 
-    def _track(self, points: Sequence[Point], pad: float) -> None:
+    def _track(self, points: Sequence[Point], pad: float) -> float:
+        """Widen the box by `points`; return the area of their own box."""
         a, b, c, d, e, f = self._matrix
-        for x, y in points:
-            u, v = a * x + c * y + e, b * x + d * y + f
-            self._xs += (u - pad, u + pad)
-            self._ys += (v - pad, v + pad)
+        xs = [a * x + c * y + e for x, y in points]
+        ys = [b * x + d * y + f for x, y in points]
+        x0, x1, y0, y1 = min(xs), max(xs), min(ys), max(ys)
+        self._xs += (x0 - pad, x1 + pad)
+        self._ys += (y0 - pad, y1 + pad)
+        return (x1 - x0) * (y1 - y0)
 
 
 def _opacity(look: dict, kind: str = "fill") -> str:

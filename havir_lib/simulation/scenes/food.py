@@ -19,7 +19,10 @@ def cup(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     drink = pick(rng, ("#5a3420", "#8a5a34", "#b98a4a"))
     pen.ellipse(0, -4, 54, 8, "#ece8e0")
     pen.line([(30, -66), (52, -66), (54, -40), (30, -28)], darker(colour, 0.18), 7)
-    pen.blob([(-36, -80), (-34, -40), (-26, -8), (0, -3), (26, -8), (34, -40), (36, -80), (0, -76)], colour)
+    pen.blob(
+        [(-36, -80), (-34, -40), (-26, -8), (0, -3), (26, -8), (34, -40), (36, -80), (0, -76)],
+        colour,
+    )
     if chance(rng, 0.4):
         pen.rect(-34, -52, 68, 9, lighter(colour, 0.55), opacity=0.8)
     pen.ellipse(0, -80, 36, 9, lighter(colour, 0.3))
@@ -94,11 +97,34 @@ def bowl(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
         for _ in range(6):
             pen.circle(uniform(rng, -36, 36), uniform(rng, -58, -51), 3, "#f6e6b0", flat=True)
     else:
-        tones = ("#6fae48", "#8fc45a", "#d8453a", "#4f9440") if kind == "salad" else ("#4a4f9a", "#c8304a", "#6a3f8a")
+        tones = (
+            ("#6fae48", "#8fc45a", "#d8453a", "#4f9440")
+            if kind == "salad"
+            else ("#4a4f9a", "#c8304a", "#6a3f8a")
+        )
         for _ in range(16):
             x = uniform(rng, -44, 44)
-            pen.circle(x, -58 - uniform(rng, 0, 20) * (1 - (x / 56) ** 2), uniform(rng, 8, 12), pick(rng, tones))
-    pen.blob([(-61, -56), (-52, -26), (-28, -5), (0, -3), (28, -5), (52, -26), (61, -56), (30, -46), (0, -43), (-30, -46)], colour)
+            pen.circle(
+                x,
+                -58 - uniform(rng, 0, 20) * (1 - (x / 56) ** 2),
+                uniform(rng, 8, 12),
+                pick(rng, tones),
+            )
+    pen.blob(
+        [
+            (-61, -56),
+            (-52, -26),
+            (-28, -5),
+            (0, -3),
+            (28, -5),
+            (52, -26),
+            (61, -56),
+            (30, -46),
+            (0, -43),
+            (-30, -46),
+        ],
+        colour,
+    )
     pen.rect(-22, -6, 44, 6, darker(colour, 0.2), r=2)
     if chance(rng, 0.5):
         pen.line([(-50, -34), (-26, -22), (0, -19), (26, -22), (50, -34)], lighter(colour, 0.6), 4)
@@ -109,20 +135,27 @@ def bowl(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     "pizza", 59, "food", 0.13, "table", TABLES, {"_pizza": "#e8b45a"}, "pizza/pizzas",
 )  # fmt: skip
 def pizza(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
-    pen.ellipse(0, -32, 96, 36, ("#f2eee6", "#c4bdb2"))
-    pen.ellipse(0, -35, 84, 30, ("#d89a4a", "#a8682c"))
-    pen.ellipse(0, -36, 74, 25, ("#d8542f", "#b83a22"))
-    pen.ellipse(0, -36.5, 70, 22.5, ("#f8d878", "#efbe54"))
+    pen.ellipse(0, -46, 96, 50, ("#f2eee6", "#c4bdb2"))
+    pen.ellipse(0, -50, 84, 42, ("#d89a4a", "#a8682c"))
+    pen.ellipse(0, -51, 74, 36, ("#d8542f", "#b83a22"))
+    pen.ellipse(0, -51.5, 70, 33, ("#f8d878", "#efbe54"))
     for _ in range(8):
         a, r = uniform(rng, 0, 6.283), uniform(rng, 0.2, 0.82)
-        x, y = 68 * r * np.cos(a), -36.5 + 21 * r * np.sin(a)
-        pen.ellipse(x, y, 10.5, 4.8, "#c8372c", depth=0.8)
+        x, y = 68 * r * np.cos(a), -51.5 + 30 * r * np.sin(a)
+        pen.ellipse(x, y, 11, 6.8, "#c8372c", depth=0.8)
     for _ in range(9):
         a, r = uniform(rng, 0, 6.283), uniform(rng, 0.1, 0.9)
-        pen.ellipse(66 * r * np.cos(a), -36.5 + 20 * r * np.sin(a), 4.6, 2.2, pick(rng, ("#4f9440", "#3a3430", "#fff6e0")), flat=True)
+        pen.ellipse(
+            66 * r * np.cos(a),
+            -51.5 + 29 * r * np.sin(a),
+            4.8,
+            3.2,
+            pick(rng, ("#4f9440", "#3a3430", "#fff6e0")),
+            flat=True,
+        )
     for k in range(3):
         c, s = np.cos(np.pi * k / 3 + 0.3), np.sin(np.pi * k / 3 + 0.3)
-        pen.line([(-80 * c, -36 - 28 * s), (80 * c, -36 + 28 * s)], "#b8863c", 1.3)
+        pen.line([(-80 * c, -51 - 40 * s), (80 * c, -51 + 40 * s)], "#b8863c", 1.3)
     return Look(("served", "ready to eat"), ("pizza", "pizza on a plate"))
 
 
@@ -141,7 +174,11 @@ def donut(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
         a, r = uniform(rng, 0, 6.283), uniform(rng, 0.5, 0.88)
         x, y = 54 * r * np.cos(a), -44 + 22 * r * np.sin(a)
         d = uniform(rng, -4, 4)
-        pen.line([(x - d, y - 2), (x + d, y + 2)], pick(rng, ("#ffe066", "#63d3a6", "#ffffff", "#e64980", "#5c7cfa")), 2.8)
+        pen.line(
+            [(x - d, y - 2), (x + d, y + 2)],
+            pick(rng, ("#ffe066", "#63d3a6", "#ffffff", "#e64980", "#5c7cfa")),
+            2.8,
+        )
     return Look(("topped with sprinkles", "covered in sprinkles"))
 
 
@@ -156,7 +193,11 @@ def cake(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     for w, y, h in ((52, -8, 36), (36, -42, 28)) if chance(rng, 0.55) else ((54, -8, 46),):
         pen.rect(-w, y - h, 2 * w, h, colour, r=4)
         pen.rect(-w, y - 0.42 * h, 2 * w, 4, lighter(colour, 0.5))
-        drips = [(-w - 1, y - h - 2)] + [(-w + 2 * w * k / 8, y - h + (13 if k % 2 else 5)) for k in range(9)] + [(w + 1, y - h - 2)]
+        drips = (
+            [(-w - 1, y - h - 2)]
+            + [(-w + 2 * w * k / 8, y - h + (13 if k % 2 else 5)) for k in range(9)]
+            + [(w + 1, y - h - 2)]
+        )
         pen.blob(drips, cream)
         pen.ellipse(0, y - h, w, 7, lighter(cream, 0.4))
     top, wide = y - h, w
@@ -179,7 +220,21 @@ def cake(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
 )  # fmt: skip
 def bottle(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     slim = uniform(rng, 13, 18)
-    pen.blob([(-5, -96), (5, -96), (6, -72), (slim, -58), (slim + 0.5, -30), (slim, -1), (-slim, -1), (-slim - 0.5, -30), (-slim, -58), (-6, -72)], colour)
+    pen.blob(
+        [
+            (-5, -96),
+            (5, -96),
+            (6, -72),
+            (slim, -58),
+            (slim + 0.5, -30),
+            (slim, -1),
+            (-slim, -1),
+            (-slim - 0.5, -30),
+            (-slim, -58),
+            (-6, -72),
+        ],
+        colour,
+    )
     pen.rect(-6, -101, 12, 10, pick(rng, ("#c9a26a", "#3a3a42", "#d8b84a")), r=2)
     label = pick(rng, ("#f6efdc", "#e8c878", "#f2f2ee"))
     pen.rect(-slim, -44, 2 * slim, 24, label, r=1)
@@ -197,9 +252,25 @@ def wine_glass(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     rim = "#eaf4f8"
     pen.ellipse(0, -3, 24, 4.5, rim, opacity=0.85)
     pen.line([(0, -4), (0, -46)], rim, 4)
-    pen.blob([(-22, -100), (-27, -76), (-18, -54), (0, -45), (18, -54), (27, -76), (22, -100), (0, -98)], rim, opacity=0.45)
+    pen.blob(
+        [(-22, -100), (-27, -76), (-18, -54), (0, -45), (18, -54), (27, -76), (22, -100), (0, -98)],
+        rim,
+        opacity=0.45,
+    )
     level = -uniform(rng, 72, 86)
-    pen.blob([(-26, level), (-24, -66), (-15, -53), (0, -47), (15, -53), (24, -66), (26, level), (0, level + 3)], colour)
+    pen.blob(
+        [
+            (-26, level),
+            (-24, -66),
+            (-15, -53),
+            (0, -47),
+            (15, -53),
+            (24, -66),
+            (26, level),
+            (0, level + 3),
+        ],
+        colour,
+    )
     pen.ellipse(0, level, 25.4, 4.6, lighter(colour, 0.25))
     pen.ellipse(0, -100, 22, 3.6, rim, opacity=0.6)
     pen.line([(-17, -92), (-20, -76), (-14, -60)], "#ffffff", 3, opacity=0.6)

@@ -12,10 +12,18 @@ CLOTH = {
     "red": "#c4483f", "blue": "#41709f", "green": "#5f8f68", "gray": "#8d929c",
     "yellow": "#dfb04a", "brown": "#96684a", "purple": "#7d5f9a",
 }  # fmt: skip
-WOOD = {"brown": "#9a6338", "white": "#efe9de", "black": "#3c3a40", "red": "#b5443a", "blue": "#4a7aa8"}
+WOOD = {
+    "brown": "#9a6338",
+    "white": "#efe9de",
+    "black": "#3c3a40",
+    "red": "#b5443a",
+    "blue": "#4a7aa8",
+}
 
 
-@category("chair", 62, "furniture", 0.95, "ground", "living room, bedroom, garden", WOOD, "chair/chairs")
+@category(
+    "chair", 62, "furniture", 0.95, "ground", "living room, bedroom, garden", WOOD, "chair/chairs"
+)
 def chair(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     dark, seat = darker(colour, 0.28), pick(rng, (colour, "#c4584a", "#5f86a8", "#d8b060"))
     for x in (-18, 24):
@@ -28,13 +36,17 @@ def chair(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     else:
         pen.poly([(-30, -102), (10, -104), (11, -66), (-26, -64)], seat)
     pen.poly([(-28, -50), (14, -54), (36, -46), (-6, -40)], lighter(seat, 0.1))
-    pen.poly([(-28, -50), (-6, -40), (36, -46), (36, -40), (-6, -33), (-28, -44)], darker(seat, 0.2))
+    pen.poly(
+        [(-28, -50), (-6, -40), (36, -46), (36, -40), (-6, -33), (-28, -44)], darker(seat, 0.2)
+    )
     for x in (-25, -4, 33):
         pen.line([(x, -42), (x, -2)], colour, 6)
     return Look(("standing", "empty"))
 
 
-@category("couch", 63, "furniture", 1.0, "ground", "living room", CLOTH, "couch/couches, sofa/sofas")
+@category(
+    "couch", 63, "furniture", 1.0, "ground", "living room", CLOTH, "couch/couches, sofa/sofas"
+)
 def couch(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     for x in (-82, 76):
         pen.rect(x, -9, 7, 9, "#5a3f2c")
@@ -59,7 +71,10 @@ def couch(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     {"green": "#4f9a4c"}, "potted plant/potted plants, plant in a pot/plants in pots",
 )  # fmt: skip
 def potted_plant(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
-    pot, kind = pick(rng, ("#c4683c", "#ece6da", "#5f86a0", "#d8a84a")), pick(rng, ("leaves", "bush", "cactus"))
+    pot, kind = (
+        pick(rng, ("#c4683c", "#ece6da", "#5f86a0", "#d8a84a")),
+        pick(rng, ("leaves", "bush", "cactus")),
+    )
     if kind == "cactus":
         pen.rect(-13, -94, 26, 66, colour, r=13)
         pen.line([(-12, -58), (-30, -60), (-30, -76)], colour, 11)
@@ -70,13 +85,21 @@ def potted_plant(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     elif kind == "bush":
         for _ in range(13):
             x = uniform(rng, -24, 24)
-            pen.circle(x, uniform(rng, -92, -44), uniform(rng, 11, 16), (lighter(colour, uniform(rng, 0, 0.4)), darker(colour, 0.3)), ball=True)
+            pen.circle(
+                x,
+                uniform(rng, -92, -44),
+                uniform(rng, 11, 16),
+                (lighter(colour, uniform(rng, 0, 0.4)), darker(colour, 0.3)),
+                ball=True,
+            )
     else:
         for k in range(9):
             tip = (-48 + 12 * k + uniform(rng, -4, 4), -104 + 3.0 * (k - 4) ** 2)
             mid = (0.45 * tip[0], 0.5 * tip[1] - 26)
             shade = lighter(colour, 0.25) if k % 2 else darker(colour, 0.15)
-            pen.blob([(-2, -36), (mid[0] - 7, mid[1]), tip, (mid[0] + 7, mid[1] + 4), (3, -36)], shade)
+            pen.blob(
+                [(-2, -36), (mid[0] - 7, mid[1]), tip, (mid[0] + 7, mid[1] + 4), (3, -36)], shade
+            )
     pen.poly([(-25, -38), (25, -38), (18, 0), (-18, 0)], pot)
     pen.rect(-28, -42, 56, 9, lighter(pot, 0.1), r=2)
     return Look(("standing", "growing"))
@@ -92,15 +115,30 @@ def bed(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     pen.rect(-92, -48, 186, 24, "#f6f2ea", r=6)
     for x in (-90, -80):
         pen.blob([(x, -50), (x + 4, -70), (x + 30, -68), (x + 40, -54), (x + 34, -46)], "#fdfbf6")
-    pen.blob([(-44, -62), (20, -66), (86, -60), (98, -44), (96, -18), (20, -16), (-36, -18), (-50, -40)], colour)
-    pen.blob([(-46, -62), (-30, -64), (-24, -40), (-28, -17), (-42, -18), (-54, -42)], lighter(colour, 0.55))
+    pen.blob(
+        [(-44, -62), (20, -66), (86, -60), (98, -44), (96, -18), (20, -16), (-36, -18), (-50, -40)],
+        colour,
+    )
+    pen.blob(
+        [(-46, -62), (-30, -64), (-24, -40), (-28, -17), (-42, -18), (-54, -42)],
+        lighter(colour, 0.55),
+    )
     if chance(rng, 0.5):
         for k in range(4):
             pen.line([(-8 + 26 * k, -63), (-4 + 26 * k, -18)], lighter(colour, 0.3), 3.4)
     return Look(("neatly made", "made up"))
 
 
-@category("tv", 72, "things", 0.8, "ground", "living room, bedroom", {"black": "#2a2b32", "silver": "#a8aeb8"}, "tv/tvs, television/televisions")
+@category(
+    "tv",
+    72,
+    "things",
+    0.8,
+    "ground",
+    "living room, bedroom",
+    {"black": "#2a2b32", "silver": "#a8aeb8"},
+    "tv/tvs, television/televisions",
+)
 def tv(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     wood = pick(rng, ("#9a6a40", "#6a4630", "#e8e0d2"))
     pen.rect(-70, -30, 140, 26, wood, r=2)
@@ -110,11 +148,23 @@ def tv(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
         pen.rect(x, -5, 6, 5, darker(wood, 0.3))
     pen.rect(-14, -38, 28, 8, darker(colour, 0.3))
     pen.rect(-62, -106, 124, 70, colour, r=4)
-    scene = pick(rng, (("#6ec3f0", "#3f8f4a"), ("#f08a5a", "#5a3a7a"), ("#2f6fd0", "#9fd8f0"), ("#20242c", "#3c4450")))
+    scene = pick(
+        rng,
+        (
+            ("#6ec3f0", "#3f8f4a"),
+            ("#f08a5a", "#5a3a7a"),
+            ("#2f6fd0", "#9fd8f0"),
+            ("#20242c", "#3c4450"),
+        ),
+    )
     pen.rect(-57, -101, 114, 59, scene, lit=True)
     if scene[0] != "#20242c":
         pen.circle(uniform(rng, -30, 30), -80, 9, "#fff2b0", lit=True)
-        pen.blob([(-56, -43), (-50, -62), (-20, -54), (10, -70), (40, -56), (56, -64), (56, -43)], darker(scene[1], 0.3), lit=True)
+        pen.blob(
+            [(-56, -43), (-50, -62), (-20, -54), (10, -70), (40, -56), (56, -64), (56, -43)],
+            darker(scene[1], 0.3),
+            lit=True,
+        )
     pen.poly([(-57, -101), (-20, -101), (-46, -42), (-57, -42)], "#ffffff", opacity=0.14)
     return Look(("turned on", "playing") if scene[0] != "#20242c" else ("turned off",))
 
@@ -135,12 +185,18 @@ def clock(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     for k in range(12):
         c, s = float(np.sin(np.pi * k / 6)), -float(np.cos(np.pi * k / 6))
         inner = 30 if k % 3 == 0 else 33
-        pen.line([(inner * c, -50 + inner * s), (36 * c, -50 + 36 * s)], "#2c2a32", 4 if k % 3 == 0 else 2)
+        pen.line(
+            [(inner * c, -50 + inner * s), (36 * c, -50 + 36 * s)],
+            "#2c2a32",
+            4 if k % 3 == 0 else 2,
+        )
     hour, minute = uniform(rng, 0, 2 * np.pi), uniform(rng, 0, 2 * np.pi)
     for angle, length, width in ((hour, 19, 5.4), (minute, 29, 3.6)):
-        pen.line([(0, -50), (length * np.sin(angle), -50 - length * np.cos(angle))], "#2c2a32", width)
+        pen.line(
+            [(0, -50), (length * np.sin(angle), -50 - length * np.cos(angle))], "#2c2a32", width
+        )
     pen.circle(0, -50, 4, "#c8372c", flat=True)
-    return Look(("hanging", "mounted"))
+    return Look(("hanging", "mounted"), mirror=False)
 
 
 @category(
@@ -149,7 +205,17 @@ def clock(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     "vase/vases, vase of flowers/vases of flowers",
 )  # fmt: skip
 def vase(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
-    petals = pick(rng, (("#f48fb1", "pink"), ("#f48fb1", "pink"), ("#ffd43b", "yellow"), ("#f2f0ff", "white"), ("#e03b3b", "red"), ("#9775fa", "purple")))
+    petals = pick(
+        rng,
+        (
+            ("#f48fb1", "pink"),
+            ("#f48fb1", "pink"),
+            ("#ffd43b", "yellow"),
+            ("#f2f0ff", "white"),
+            ("#e03b3b", "red"),
+            ("#9775fa", "purple"),
+        ),
+    )
     n = pick(rng, (3, 4, 5))
     for k in range(n):
         x = (k - (n - 1) / 2) * 66 / n + uniform(rng, -4, 4)
@@ -161,9 +227,35 @@ def vase(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
             pen.circle(x + 7.6 * np.cos(a), y + 7.6 * np.sin(a), 6.4, petals[0], depth=0.8)
         pen.circle(x, y, 4.6, "#ffcf5a", depth=0.6)
     if chance(rng, 0.5):
-        pen.blob([(-9, -54), (9, -54), (11, -44), (24, -28), (20, -8), (13, -1), (-13, -1), (-20, -8), (-24, -28), (-11, -44)], colour)
+        pen.blob(
+            [
+                (-9, -54),
+                (9, -54),
+                (11, -44),
+                (24, -28),
+                (20, -8),
+                (13, -1),
+                (-13, -1),
+                (-20, -8),
+                (-24, -28),
+                (-11, -44),
+            ],
+            colour,
+        )
     else:
-        pen.blob([(-15, -56), (15, -56), (11, -36), (15, -14), (11, -1), (-11, -1), (-15, -14), (-11, -36)], colour)
+        pen.blob(
+            [
+                (-15, -56),
+                (15, -56),
+                (11, -36),
+                (15, -14),
+                (11, -1),
+                (-11, -1),
+                (-15, -14),
+                (-11, -36),
+            ],
+            colour,
+        )
     pen.ellipse(-8, -24, 3, 10, "#ffffff", opacity=0.35, rotate=8)
     words = f"with {petals[1]} flowers"
     return Look((words, f"holding {petals[1]} flowers"), ("vase",))

@@ -75,7 +75,10 @@ def kitchen(stage: Stage) -> Layout:
         for c in range(9):
             x = 16 * c + 8 * (k % 2)
             pen.line([(x, 10 * k - 10), (x, 10 * k)], darker(tile, 0.18), 0.5)
-    wood, left = pick(rng, ("#5f8a8b", "#b07a48", "#8a94a8", "#c9664f", "#7f9a68")), chance(rng, 0.5)
+    wood, left = (
+        pick(rng, ("#5f8a8b", "#b07a48", "#8a94a8", "#c9664f", "#7f9a68")),
+        chance(rng, 0.5),
+    )
     for k in range(3):
         x = 2 + 24 * k if left else 54 + 24 * k
         pen.rect(x, 0, 23, 28, wood, r=1)
@@ -109,7 +112,9 @@ def bedroom(stage: Stage) -> Layout:
     pen.wash(0, floor, (lighter(wall, 0.1), darker(wall, 0.12)))
     if chance(rng, 0.6):
         for _ in range(40):
-            pen.circle(uniform(rng, 0, SIZE), uniform(rng, 0, floor), 0.9, lighter(wall, 0.4), flat=True)
+            pen.circle(
+                uniform(rng, 0, SIZE), uniform(rng, 0, floor), 0.9, lighter(wall, 0.4), flat=True
+            )
     x = pick(rng, (14.0, 48.0, 84.0))
     window(stage, x, 12, 28, 34, pick(rng, ("#e8a6b4", "#8fa8d8", "#f1ead8", "#a890c8")))
     _floor(stage, floor, pick(rng, WOOD))
@@ -126,11 +131,21 @@ def bedroom(stage: Stage) -> Layout:
 )  # fmt: skip
 def tabletop(stage: Stage) -> Layout:
     rng, top = stage.rng, uniform(stage.rng, 56, 72)
-    wall, pen = pick(rng, ("#7f9a94", "#c9a58a", "#8794b0", "#d8c8a8", "#a8808a", "#5f6f7f")), stage.pen()
+    wall, pen = (
+        pick(rng, ("#7f9a94", "#c9a58a", "#8794b0", "#d8c8a8", "#a8808a", "#5f6f7f")),
+        stage.pen(),
+    )
     pen.wash(0, top, (lighter(wall, 0.15), darker(wall, 0.2)))
     for _ in range(int(uniform(rng, 4, 10))):
         tone = pick(rng, ("#ffe2b0", "#ffffff", lighter(wall, 0.5)))
-        pen.circle(uniform(rng, 0, SIZE), uniform(rng, 0, top - 6), uniform(rng, 3, 8), tone, flat=True, opacity=0.22)
+        pen.circle(
+            uniform(rng, 0, SIZE),
+            uniform(rng, 0, top - 6),
+            uniform(rng, 3, 8),
+            tone,
+            flat=True,
+            opacity=0.22,
+        )
     wood = pick(rng, ("#b07a48", "#8d5a34", "#d0a878", "#6f4a34", "#c98f5c"))
     pen.wash(top, SIZE, (lighter(wood, 0.18), wood, darker(wood, 0.15)))
     for k in range(-6, 7):
@@ -141,11 +156,24 @@ def tabletop(stage: Stage) -> Layout:
         pen.poly([(26, top + 4), (102, top + 4), (126, SIZE), (2, SIZE)], cloth)
         for k in range(5):
             f = (k + 0.5) / 5
-            pen.line([(26 + 76 * f, top + 4), (2 + 124 * f, SIZE)], lighter(cloth, 0.4), 1.2, opacity=0.6)
+            pen.line(
+                [(26 + 76 * f, top + 4), (2 + 124 * f, SIZE)], lighter(cloth, 0.4), 1.2, opacity=0.6
+            )
             y = top + 4 + (SIZE - top - 4) * f
-            pen.line([(26 - 24 * f, y), (102 + 24 * f, y)], lighter(cloth, 0.4), 0.8 + 1.2 * f, opacity=0.6)
+            pen.line(
+                [(26 - 24 * f, y), (102 + 24 * f, y)],
+                lighter(cloth, 0.4),
+                0.8 + 1.2 * f,
+                opacity=0.6,
+            )
     if stage.light.lamps:
-        pen.glow(pick(rng, (20.0, 108.0)), 6, 44, "#ff4030" if stage.light.name == "dark red" else "#ffdc9a", 0.7)
+        pen.glow(
+            pick(rng, (20.0, 108.0)),
+            6,
+            44,
+            "#ff4030" if stage.light.name == "dark red" else "#ffdc9a",
+            0.7,
+        )
     return Layout(top - 30, (top + 10, 120), {"table": (top + 10, 120), "wall": (16, 34)})
 
 
@@ -165,10 +193,25 @@ def textured_wall(stage: Stage) -> Layout:
             x = 16 * c + 8 * (k % 2)
             pen.line([(x, 8 * k), (x, 8 * k + 8)], dark, 0.9)
             if chance(rng, 0.25):
-                pen.rect(x + 0.5, 8 * k + 0.5, 15, 7, pick(rng, (lighter(wall, 0.15), darker(wall, 0.12))), flat=True)
+                pen.rect(
+                    x + 0.5,
+                    8 * k + 0.5,
+                    15,
+                    7,
+                    pick(rng, (lighter(wall, 0.15), darker(wall, 0.12))),
+                    flat=True,
+                )
     board = pick(rng, WOOD)
     pen.rect(0, shelf, SIZE, 22, (lighter(board, 0.2), board))
     pen.rect(0, shelf + 16, SIZE, 6, darker(board, 0.35))
     if stage.light.lamps:
-        pen.glow(uniform(rng, 30, 98), 0, 46, "#ff4030" if stage.light.name == "dark red" else "#ffdc9a", 0.7)
-    return Layout(shelf - 60, (shelf + 5, shelf + 14), {"table": (shelf + 5, shelf + 14), "wall": (38, 66)})
+        pen.glow(
+            uniform(rng, 30, 98),
+            0,
+            46,
+            "#ff4030" if stage.light.name == "dark red" else "#ffdc9a",
+            0.7,
+        )
+    return Layout(
+        shelf - 60, (shelf + 5, shelf + 14), {"table": (shelf + 5, shelf + 14), "wall": (38, 66)}
+    )

@@ -55,7 +55,7 @@ _TABLE = (
         ("in bright daylight", "lit by daylight from the window", "on a bright morning"),
     ),
     Light(
-        "dusk", (1.0, 0.76, 0.62), "#5a2a6a", 0.06, ("#4a4a96", "#d9708c", "#ffc26e"), "#f0a184",
+        "dusk", (1.0, 0.80, 0.69), "#5a2a6a", 0.06, ("#4a4a96", "#d9708c", "#ffc26e"), "#f0a184",
         0.5, True, 0.8, 0.6,
         ("at sunset", "at dusk", "under a golden evening sky", "as the sun goes down"),
         ("in golden evening light", "at sunset"),
@@ -77,12 +77,12 @@ _TABLE = (
         ("under pale yellow light", "in hazy yellow light", "under yellow street lights"),
     ),
     Light(
-        "warm lamp", (1.0, 0.78, 0.52), "#5a2c08", 0.06, ("#151c40", "#2a3566", "#4a5590"),
+        "warm lamp", (1.0, 0.84, 0.63), "#5a2c08", 0.06, ("#151c40", "#2a3566", "#4a5590"),
         "#c89a60", 0.42, True, 0.9, 0.6, (),
         ("in warm lamp light", "under a warm lamp", "in a cozy warm glow"),
     ),
     Light(
-        "dark red", (0.74, 0.20, 0.20), "#3a0408", 0.14, ("#1c0610", "#3a0a14", "#6a1820"),
+        "dark red", (0.78, 0.29, 0.28), "#420810", 0.10, ("#1c0610", "#3a0a14", "#6a1820"),
         "#5a1016", 0.45, True, 1.0, 0.2, (),
         ("under dark red light", "in deep red light", "in a dim red glow"),
     ),

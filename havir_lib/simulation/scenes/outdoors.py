@@ -30,7 +30,15 @@ def _houses(stage: Stage, base: float, low: float, high: float) -> None:
         building(stage, pen, x, base, w, uniform(stage.rng, low, high), pick(stage.rng, BRICK))
         if chance(stage.rng, 0.5):
             tone = pick(stage.rng, ("#c8473f", "#3f7f6f", "#e0b04a", "#47618f"))
-            pen.poly([(x + 3, base - 12), (x + w - 3, base - 12), (x + w - 1, base - 8), (x + 1, base - 8)], tone)
+            pen.poly(
+                [
+                    (x + 3, base - 12),
+                    (x + w - 3, base - 12),
+                    (x + w - 1, base - 8),
+                    (x + 1, base - 8),
+                ],
+                tone,
+            )
         x += w
 
 
@@ -55,7 +63,14 @@ def street(stage: Stage) -> Layout:
         x = -20 + 32 * k + uniform(rng, -2, 2)
         pen.poly([(x, 107), (x + 16, 107), (x + 17, 109.5), (x - 0.5, 109.5)], "#f2e9c8")
     if chance(rng, 0.5):
-        tree(stage.pen(), rng, uniform(rng, 10, 118), base + 9, uniform(rng, 28, 40), pick(rng, GREENS))
+        tree(
+            stage.pen(),
+            rng,
+            uniform(rng, 10, 118),
+            base + 9,
+            uniform(rng, 28, 40),
+            pick(rng, GREENS),
+        )
     for k in range(2):
         street_lamp(stage, uniform(rng, 6, 50) + 62 * k, base + 12, uniform(rng, 46, 58), k == 1)
     return Layout(base - 8, (base + 12, 122), {"road": (base + 24, 120), "sky": (8, 34)})
@@ -95,7 +110,9 @@ def wet_pavement(stage: Stage) -> Layout:
         x = uniform(rng, 0, SIZE)
         pool = (lighter(stage.light.sky[1], 0.1), stage.light.sky[2])
         stage.pen().ellipse(x, y, 1.6 * r, 0.34 * r, pool, lit=True, opacity=0.5)
-    return Layout(base - 8, (base + 8, 121), {"road": (base + 14, 118), "sky": (8, 28)}, wet=True)
+    return Layout(
+        base - 8, (base + 8, 121), {"road": (base + 14, 118), "sky": (8, 28)}, ("ground", "road")
+    )
 
 
 @setting(
@@ -110,14 +127,29 @@ def meadow(stage: Stage) -> Layout:
     ridge(stage, base + 3, 12, "#6fa35a", 0.3)
     ground(stage, base, pick(rng, ("#7dba4c", "#8fbf4f", "#69ad53")), 0.25)
     for _ in range(int(uniform(rng, 1, 5))):
-        tree(stage.pen(0.3), rng, uniform(rng, 4, 124), base + 3, uniform(rng, 12, 22), pick(rng, GREENS))
+        tree(
+            stage.pen(0.3),
+            rng,
+            uniform(rng, 4, 124),
+            base + 3,
+            uniform(rng, 12, 22),
+            pick(rng, GREENS),
+        )
     if chance(rng, 0.4):
         pen, y = stage.pen(), base + 10
         for k in range(10):
             pen.rect(k * 14 - 2, y - 9, 2, 11, "#b99b78")
         for dy in (-7, -3):
             pen.line([(-4, y + dy), (132, y + dy + 0.6)], "#c7aa86", 1.3)
-    tones = pick(rng, (("#ffffff", "#ffe066"), ("#f06595", "#fbc2d6"), ("#b197fc", "#ffffff"), ("#ff6b6b", "#ffd43b")))
+    tones = pick(
+        rng,
+        (
+            ("#ffffff", "#ffe066"),
+            ("#f06595", "#fbc2d6"),
+            ("#b197fc", "#ffffff"),
+            ("#ff6b6b", "#ffd43b"),
+        ),
+    )
     flowers(stage.pen(), rng, int(uniform(rng, 12, 44)), (0, base + 12, SIZE, 126), tones, 2.0)
     return Layout(base - 4, (base + 6, 121), {"sky": (8, 40)})
 
@@ -136,13 +168,29 @@ def beach(stage: Stage) -> Layout:
     for _ in range(14):
         y = uniform(rng, base + 2, shore)
         w, x = 0.2 * (y - base) + 3, uniform(rng, 0, SIZE)
-        pen.line([(x - w, y), (x, y - 0.5), (x + w, y)], lighter(stage.light.sky[2], 0.5), 0.6, lit=True, opacity=0.6)
+        pen.line(
+            [(x - w, y), (x, y - 0.5), (x + w, y)],
+            lighter(stage.light.sky[2], 0.5),
+            0.6,
+            lit=True,
+            opacity=0.6,
+        )
     wave = [(x, shore + 3 * uniform(rng, -0.5, 0.5)) for x in range(-16, 150, 16)]
     pen.blob([(-30, 150), *[(x, y - 2) for x, y in wave], (160, 150)], "#f4fbfb", flat=True)
-    pen.blob([(-30, 160), *[(x, y + 1.5) for x, y in wave], (160, 160)], ("#e8cf9c", "#f0dbac", "#d9ba82"))
+    pen.blob(
+        [(-30, 160), *[(x, y + 1.5) for x, y in wave], (160, 160)],
+        ("#e8cf9c", "#f0dbac", "#d9ba82"),
+    )
     for _ in range(16):
         y = uniform(rng, shore + 8, 127)
-        pen.ellipse(uniform(rng, 0, SIZE), y, 1.2, 0.6, pick(rng, ("#c9a878", "#fff4dc", "#f2b8a2")), flat=True)
+        pen.ellipse(
+            uniform(rng, 0, SIZE),
+            y,
+            1.2,
+            0.6,
+            pick(rng, ("#c9a878", "#fff4dc", "#f2b8a2")),
+            flat=True,
+        )
     if chance(rng, 0.45):
         x = pick(rng, (8.0, 118.0))
         palm, lean = stage.pen(), 10 if x < 64 else -10
@@ -181,7 +229,11 @@ def savanna(stage: Stage) -> Layout:
     for _ in range(40):
         y = uniform(rng, base + 6, 127)
         h, x = 0.07 * (y - base) + 1.5, uniform(rng, 0, SIZE)
-        grass.line([(x, y), (x + uniform(rng, -1, 1), y - h)], pick(rng, ("#b8923e", "#e6cc84", "#a78a44")), 0.7)
+        grass.line(
+            [(x, y), (x + uniform(rng, -1, 1), y - h)],
+            pick(rng, ("#b8923e", "#e6cc84", "#a78a44")),
+            0.7,
+        )
     return Layout(base - 4, (base + 6, 121), {"sky": (8, 40)})
 
 
@@ -206,7 +258,14 @@ def park(stage: Stage) -> Layout:
         x = pick(rng, (uniform(rng, 2, 34), uniform(rng, 94, 126)))
         tree(stage.pen(), rng, x, base + 6 + 5 * k, uniform(rng, 34, 54), pick(rng, GREENS))
     street_lamp(stage, uniform(rng, 18, 110), base + 10, uniform(rng, 36, 46), chance(rng, 0.5))
-    flowers(stage.pen(), rng, int(uniform(rng, 0, 20)), (0, base + 18, SIZE, 124), ("#ffffff", "#ffd43b"), 1.5)
+    flowers(
+        stage.pen(),
+        rng,
+        int(uniform(rng, 0, 20)),
+        (0, base + 18, SIZE, 124),
+        ("#ffffff", "#ffd43b"),
+        1.5,
+    )
     return Layout(base - 5, (base + 8, 121), {"sky": (8, 32)})
 
 
@@ -226,10 +285,21 @@ def garden(stage: Stage) -> Layout:
         fence = stage.pen()
         for k in range(13):
             x = 10.4 * k
-            fence.poly([(x, base + 6), (x, base - 12), (x + 3, base - 16), (x + 6, base - 12), (x + 6, base + 6)], "#f6f1e6")
+            fence.poly(
+                [
+                    (x, base + 6),
+                    (x, base - 12),
+                    (x + 3, base - 16),
+                    (x + 6, base - 12),
+                    (x + 6, base + 6),
+                ],
+                "#f6f1e6",
+            )
         fence.rect(0, base - 8, SIZE, 2.6, "#efe8da")
     ground(stage, base + 3, pick(rng, ("#74b350", "#66a856")), 0.05)
-    flowers(stage.pen(), rng, int(uniform(rng, 50, 80)), (0, base - 12, SIZE, base + 12), BLOSSOM, 2.6)
+    flowers(
+        stage.pen(), rng, int(uniform(rng, 50, 80)), (0, base - 12, SIZE, base + 12), BLOSSOM, 2.6
+    )
     flowers(stage.pen(), rng, int(uniform(rng, 16, 34)), (0, base + 14, SIZE, 128), BLOSSOM, 3.6)
     return Layout(base - 8, (base + 12, 121), {"sky": (8, 30)})
 
@@ -260,14 +330,21 @@ def harbor(stage: Stage) -> Layout:
         sea.line([(x - w, y), (x, y - 0.6), (x + w, y)], shine, 0.7, lit=True, opacity=0.5)
     if stage.light.lamps:
         for _ in range(7):
-            stage.pen().fade(uniform(rng, 4, 124), base + 1, 2, uniform(rng, 14, 30), "#ffd98a", 0.6, 0.0)
+            stage.pen().fade(
+                uniform(rng, 4, 124), base + 1, 2, uniform(rng, 14, 30), "#ffd98a", 0.6, 0.0
+            )
     pier = stage.pen()
     pier.rect(0, 110, SIZE, 18, ("#a98860", "#7a5c3e"))
     for k in range(14):
         pier.line([(10 * k, 110), (10 * k - 2, 128)], "#5f4630", 0.7)
     for x in (uniform(rng, 6, 40), uniform(rng, 84, 122)):
         pier.rect(x, 101, 5, 12, "#5f4630", r=1.5)
-    return Layout(base - 6, (115, 124), {"water": (base + 8, 106), "road": (116, 124), "sky": (6, 28)})
+    return Layout(
+        base - 6,
+        (115, 124),
+        {"water": (base + 8, 102), "road": (116, 124), "sky": (6, 28)},
+        ("water",),
+    )
 
 
 @setting(
@@ -285,16 +362,28 @@ def mountains(stage: Stage) -> Layout:
             top = (x + w * uniform(rng, 0.4, 0.6), base - h)
             pen.poly([(x, base + 2), top, (x + w, base + 2)], "#6f7f96")
             pen.poly([top, (x + w, base + 2), (top[0] + 0.06 * w, base + 2)], "#55647c")
-            left, right = (top[0] + 0.3 * (x - top[0]), base - 0.7 * h), (top[0] + 0.3 * (x + w - top[0]), base - 0.7 * h)
+            left, right = (
+                (top[0] + 0.3 * (x - top[0]), base - 0.7 * h),
+                (top[0] + 0.3 * (x + w - top[0]), base - 0.7 * h),
+            )
             pen.poly([top, right, (top[0] + 0.1 * w, base - 0.76 * h), (top[0], base - 0.64 * h),
                       (top[0] - 0.07 * w, base - 0.74 * h), left], "#f6f9fc")  # fmt: skip
             x += w * uniform(rng, 0.5, 0.8)
     ridge(stage, base + 4, 12, "#4f7f5a", 0.15)
     wood = stage.pen(0.12)
     for _ in range(int(uniform(rng, 6, 16))):
-        pine(wood, uniform(rng, 0, SIZE), base + uniform(rng, 2, 7), uniform(rng, 10, 22), "#3c6b4c")
+        pine(
+            wood, uniform(rng, 0, SIZE), base + uniform(rng, 2, 7), uniform(rng, 10, 22), "#3c6b4c"
+        )
     ground(stage, base + 5, pick(rng, ("#7fae58", "#8db562", "#6fa05a")), 0.1)
-    flowers(stage.pen(), rng, int(uniform(rng, 4, 26)), (0, base + 16, SIZE, 126), ("#ffffff", "#b197fc", "#ffe066"), 1.6)
+    flowers(
+        stage.pen(),
+        rng,
+        int(uniform(rng, 4, 26)),
+        (0, base + 16, SIZE, 126),
+        ("#ffffff", "#b197fc", "#ffe066"),
+        1.6,
+    )
     return Layout(base - 2, (base + 10, 121), {"sky": (8, 34), "road": (base + 16, 120)})
 
 
@@ -309,15 +398,30 @@ def snow(stage: Stage) -> Layout:
     ridge(stage, base, 24, "#b9c9dc", 0.45)
     wood = stage.pen(0.15)
     for _ in range(int(uniform(rng, 6, 15))):
-        pine(wood, uniform(rng, 0, SIZE), base + uniform(rng, 1, 8), uniform(rng, 14, 34), "#41695c", True)
+        pine(
+            wood,
+            uniform(rng, 0, SIZE),
+            base + uniform(rng, 1, 8),
+            uniform(rng, 14, 34),
+            "#41695c",
+            True,
+        )
     ground(stage, base + 4, "#eef3fa", 0.15)
     pen = stage.pen()
     for _ in range(5):
         y = uniform(rng, base + 12, 126)
-        pen.ellipse(uniform(rng, 0, SIZE), y, uniform(rng, 12, 30), 2, "#d5e0ee", flat=True, opacity=0.7)
+        pen.ellipse(
+            uniform(rng, 0, SIZE), y, uniform(rng, 12, 30), 2, "#d5e0ee", flat=True, opacity=0.7
+        )
     if chance(rng, 0.7):
         for _ in range(60):
-            pen.circle(uniform(rng, 0, SIZE), uniform(rng, 0, SIZE), uniform(rng, 0.4, 1.0), "#ffffff", flat=True)
+            pen.circle(
+                uniform(rng, 0, SIZE),
+                uniform(rng, 0, SIZE),
+                uniform(rng, 0.4, 1.0),
+                "#ffffff",
+                flat=True,
+            )
     return Layout(base - 4, (base + 10, 121), {"sky": (8, 36), "road": (base + 16, 120)})
 
 
@@ -328,7 +432,7 @@ def snow(stage: Stage) -> Layout:
 )  # fmt: skip
 def city_sky(stage: Stage) -> Layout:
     rng, base = stage.rng, uniform(stage.rng, 106, 122)
-    sky(stage, base)
+    sky(stage, SIZE)
     skyline(stage, base + 6, uniform(rng, 22, 44), 0.45)
     skyline(stage, SIZE + 4, uniform(rng, 12, 28), 0.1, "#4f5a70")
     return Layout(base - 40, (122, 126), {"sky": (34, 74)})
@@ -344,12 +448,21 @@ def railway(stage: Stage) -> Layout:
     sky(stage, base)
     ridge(stage, base, 20, "#7f9f86", 0.5)
     for _ in range(int(uniform(rng, 2, 6))):
-        tree(stage.pen(0.25), rng, uniform(rng, 0, SIZE), base + 4, uniform(rng, 14, 26), pick(rng, GREENS))
+        tree(
+            stage.pen(0.25),
+            rng,
+            uniform(rng, 0, SIZE),
+            base + 4,
+            uniform(rng, 14, 26),
+            pick(rng, GREENS),
+        )
     ground(stage, base + 2, "#8fae62", 0.2)
     pen = stage.pen()
     pen.wash(92, 108, ("#8d8178", "#75695f"))
     for k in range(17):
-        pen.poly([(8 * k, 94), (8 * k + 3.4, 94), (8 * k + 2.6, 106), (8 * k - 1.2, 106)], "#5a4334")
+        pen.poly(
+            [(8 * k, 94), (8 * k + 3.4, 94), (8 * k + 2.6, 106), (8 * k - 1.2, 106)], "#5a4334"
+        )
     for y in (95.5, 104):
         pen.rect(0, y, SIZE, 1.5, ("#e2e6ea", "#7c828a"))
     pen.rect(0, 110, SIZE, 2.4, "#f1e6b8")

@@ -21,10 +21,7 @@ def _limbs(pen: Pen, rng: np.random.Generator, trousers: str, skin: str, stride:
         pen.ellipse(x + 2.5, -2.8, 6.5, 3, shoe)
 
 
-def _head(pen: Pen, rng: np.random.Generator, skin: str, woman: bool, hat: bool) -> None:
-    hair = pick(rng, HAIR)
-    if woman:
-        pen.blob([(-11, -90), (0, -102), (11, -90), (13, -72), (8, -66), (-9, -66), (-13, -74)], hair)
+def _head(pen: Pen, rng: np.random.Generator, skin: str, hair: str, hat: bool) -> None:
     pen.rect(-3.4, -79, 6.8, 8, darker(skin, 0.12))
     pen.ellipse(0, -88, 8.8, 10.2, skin)
     if hat:
@@ -32,7 +29,9 @@ def _head(pen: Pen, rng: np.random.Generator, skin: str, woman: bool, hat: bool)
         pen.blob([(-9.5, -91), (-6, -100), (4, -101), (9.5, -92)], cap)
         pen.line([(-9, -91.5), (14, -91.5)], darker(cap, 0.25), 2.6)
     else:
-        pen.blob([(-9.6, -88), (-8, -99), (3, -102), (10, -95), (9.6, -88), (5, -94), (-4, -95)], hair)
+        pen.blob(
+            [(-9.6, -88), (-8, -99), (3, -102), (10, -95), (9.6, -88), (5, -94), (-4, -95)], hair
+        )
     for m in (-1, 1):
         pen.circle(m * 3.4 + 1, -88, 1.25, "#241a1e", flat=True)
     pen.line([(-1.8, -82.5), (1, -81.8), (4, -82.5)], "#9c4a42", 1.1)
@@ -51,6 +50,11 @@ def person(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     stride = pick(rng, (0.0, 1.5, 7.0))
     dress = woman and chance(rng, 0.45)
     hat = not woman and chance(rng, 0.35)
+    hair = pick(rng, HAIR)
+    if woman:
+        pen.blob(
+            [(-11, -90), (0, -102), (11, -90), (13, -72), (9, -64), (-9, -64), (-13, -74)], hair
+        )
     _limbs(pen, rng, skin if dress else pick(rng, LEGS), skin, stride)
     waving = chance(rng, 0.2)
     arms = ((-1, False), (1, waving))
@@ -61,12 +65,18 @@ def person(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
         pen.line([(m * 11, -68), elbow, hand], darker(colour, 0.2), 6.6)
         pen.circle(*hand, 3.6, skin)
     if dress:
-        pen.blob([(-10, -73), (0, -75), (10, -73), (9, -56), (19, -24), (0, -21), (-19, -24), (-9, -56)], colour)
+        pen.blob(
+            [(-10, -73), (0, -75), (10, -73), (9, -56), (19, -24), (0, -21), (-19, -24), (-9, -56)],
+            colour,
+        )
     else:
-        pen.blob([(-13, -71), (0, -75), (13, -71), (12.5, -54), (12, -40), (-12, -40), (-12.5, -54)], colour)
+        pen.blob(
+            [(-13, -71), (0, -75), (13, -71), (12.5, -54), (12, -40), (-12, -40), (-12.5, -54)],
+            colour,
+        )
         pen.line([(0, -72), (0, -43)], darker(colour, 0.25), 1)
         if chance(rng, 0.3):
             pen.rect(-12, -60, 24, 5, lighter(colour, 0.5))
-    _head(pen, rng, skin, woman, hat)
+    _head(pen, rng, skin, hair, hat)
     poses = ("waving",) if waving else ("walking",) if stride > 5 else ("standing", "posing")
     return Look(poses, ("woman", "person", "lady") if woman else ("man", "person"))

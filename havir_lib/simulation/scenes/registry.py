@@ -25,10 +25,13 @@ class Look:
         What it does ("sitting", "parked"); one is always true of the drawing.
     nouns
         Singular nouns that fit this drawing; empty means the category's own.
+    mirror
+        Whether it may be mirrored (not so for writing and clocks).
     """
 
     pose: tuple[str, ...] = ()
     nouns: tuple[str, ...] = ()
+    mirror: bool = True
 
 
 Draw = Callable[[Pen, np.random.Generator, str], Look]
@@ -77,14 +80,14 @@ class Layout:
         (far, near) y of the feet of ground objects.
     zones
         (far, near) y for the other zones offered: road, water, table, wall, sky.
-    wet
-        Whether the ground mirrors what stands on it.
+    mirrors
+        Zones whose objects are mirrored in the ground or water below them.
     """
 
     horizon: float
     ground: tuple[float, float]
     zones: dict[str, tuple[float, float]] = field(default_factory=dict)
-    wet: bool = False
+    mirrors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

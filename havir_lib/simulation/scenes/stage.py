@@ -26,9 +26,9 @@ class Stage:
         self.layers.append(pen)
         return pen
 
-    def sketch(self, haze: float = 0.0) -> Pen:
+    def sketch(self, haze: float = 0.0, flat_below: float = 30.0) -> Pen:
         """Return a pen of this light that is not (yet) part of the picture."""
-        return Pen(self.defs, grading(self.light, haze))
+        return Pen(self.defs, grading(self.light, haze), flat_below)
 
     def svg(self) -> str:
         """Return the whole picture."""
@@ -75,10 +75,13 @@ def _clouds(stage: Stage, horizon: float) -> None:
     for _ in range(count):
         x, y = uniform(rng, -10, 125), uniform(rng, 4, 0.75 * horizon)
         w = uniform(rng, 8, 18) * (1.6 if light.name == "rain" else 1)
-        for dx, dy, r in ((-0.8, 0.1, 0.5), (0, -0.12, 0.62), (0.75, 0.08, 0.52), (0.1, 0.2, 0.9)):
-            shade = (lighter(tone, 0.25), tone)
+        # flat colours: clouds are large, and large translucent gradients are slow to render
+        for dx, dy, r, shade in (
+            (-0.8, 0.1, 0.5, 0.1), (0.75, 0.08, 0.52, 0.1), (0, -0.12, 0.62, 0.24), (0.1, 0.2, 0.9, 0.0),
+        ):  # fmt: skip
             ry = 0.42 * r * w * (0.55 if r > 0.8 else 1)
-            pen.ellipse(x + dx * w, y + dy * w, r * w, ry, shade, lit=True, opacity=0.8)
+            puff = lighter(tone, shade)
+            pen.ellipse(x + dx * w, y + dy * w, r * w, ry, puff, lit=True, flat=True, opacity=0.75)
 
 
 def ridge(
@@ -163,7 +166,10 @@ def street_lamp(stage: Stage, x: float, y: float, h: float, flip: bool = False) 
     pen, m = stage.pen(), -1 if flip else 1
     pen.line([(x, y), (x, y - 0.92 * h), (x + m * 2, y - h), (x + m * 9, y - h)], "#3c424c", 1.5)
     hx, hy = x + m * 9, y - h + 1
-    pen.poly([(hx - 3.5, hy + 1.4), (hx + 3.5, hy + 1.4), (hx + 2, hy - 1.4), (hx - 2, hy - 1.4)], "#3c424c")
+    pen.poly(
+        [(hx - 3.5, hy + 1.4), (hx + 3.5, hy + 1.4), (hx + 2, hy - 1.4), (hx - 2, hy - 1.4)],
+        "#3c424c",
+    )
     if stage.light.lamps:
         pen.glow(hx, hy + 2, 26, "#ffdf8e", 0.85)
         pen.ellipse(hx, hy + 1.8, 2.6, 1.3, "#fff8dc", lit=True)

@@ -22,7 +22,9 @@ def traffic_light(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     pen.rect(-6, -3, 12, 3, "#41464e")
     pen.rect(-12, -104, 24, 58, colour, r=5)
     on = int(uniform(rng, 0, 3))
-    for k, (bright, dark) in enumerate((("#ff4436", "#5a201c"), ("#ffc838", "#5c4a1a"), ("#4ee07a", "#1c4a2c"))):
+    for k, (bright, dark) in enumerate(
+        (("#ff4436", "#5a201c"), ("#ffc838", "#5c4a1a"), ("#4ee07a", "#1c4a2c"))
+    ):
         y = -94 + 19 * k
         if k == on:
             pen.glow(0, y, 24, bright, 0.8)
@@ -31,7 +33,9 @@ def traffic_light(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
         else:
             pen.circle(0, y, 7.4, dark)
         pen.line([(-8, y - 4), (-5, y - 8), (5, y - 8), (8, y - 4)], darker(colour, 0.4), 2)
-    return Look(("shining " + ("red", "yellow", "green")[on], "glowing " + ("red", "yellow", "green")[on]))
+    return Look(
+        ("shining " + ("red", "yellow", "green")[on], "glowing " + ("red", "yellow", "green")[on])
+    )
 
 
 @category(
@@ -55,7 +59,7 @@ def fire_hydrant(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
 
 
 @category(
-    "stop sign", 13, "things", 2.6, "ground", "street, wet pavement, mountains, savanna",
+    "stop sign", 13, "things", 2.6, "ground", "street, wet pavement, railway, mountains",
     {"red": "#cf2a2a"}, "stop sign/stop signs",
 )  # fmt: skip
 def stop_sign(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
@@ -63,14 +67,16 @@ def stop_sign(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     with pen.at(0, -74, rotate=uniform(rng, -4, 4)):
         for r, tone in ((29, "#f6f4ee"), (26, colour)):
             angles = np.pi * (np.arange(8) + 0.5) / 4
-            pen.poly([(r * float(np.cos(a)), r * float(np.sin(a))) for a in angles], tone, depth=0.7)
+            pen.poly(
+                [(r * float(np.cos(a)), r * float(np.sin(a))) for a in angles], tone, depth=0.7
+            )
         white = "#fbfaf6"  # the letters S T O P as strokes: the drawings hold no fonts
         pen.line([(-12, -5), (-15, -7), (-18, -4), (-13, 1), (-16, 6), (-19, 4)], white, 2.6)
         pen.line([(-10, -6), (-2, -6)], white, 2.6)
         pen.line([(-6, -6), (-6, 6)], white, 2.6)
         pen.ring(4.5, 0, 5, white, 2.6)
         pen.line([(12.5, 6), (12.5, -6), (17, -6), (18.6, -3), (17, 0), (13, 0)], white, 2.6)
-    return Look(("standing",))
+    return Look(("standing",), mirror=False)
 
 
 @category(
@@ -106,7 +112,10 @@ def umbrella(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
         for k in range(n):
             (x0, y0), (x1, y1) = edge[k], edge[k + 1]
             top, tone = (0.0, -104.0), colour if k % 2 else second
-            shoulder = [(0.72 * x0, -90 + 0.002 * x0 * x0 + 4), (0.72 * x1, -90 + 0.002 * x1 * x1 + 4)]
+            shoulder = [
+                (0.72 * x0, -90 + 0.002 * x0 * x0 + 4),
+                (0.72 * x1, -90 + 0.002 * x1 * x1 + 4),
+            ]
             scallop = ((x0 + x1) / 2, (y0 + y1) / 2 - 5)
             pen.poly([top, shoulder[0], (x0, y0), scallop, (x1, y1), shoulder[1]], tone, depth=0.8)
         pen.line([(0, -103), (0, -110)], "#6f5138", 3)

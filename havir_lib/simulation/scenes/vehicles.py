@@ -31,7 +31,9 @@ def car(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
               (84, -50 + nose), (95, -34), (93, -16), (-92, -16)], colour)  # fmt: skip
     pen.poly([(-48, -57), (-31, -78 + roof), (-7, -78 + roof), (-7, -57)], GLASS)
     pen.poly([(-1, -57), (-1, -78 + roof), (20, -78 + roof), (41, -57)], GLASS)
-    pen.poly([(-40, -58), (-28, -74 + roof), (-22, -74 + roof), (-34, -58)], "#ffffff", opacity=0.45)
+    pen.poly(
+        [(-40, -58), (-28, -74 + roof), (-22, -74 + roof), (-34, -58)], "#ffffff", opacity=0.45
+    )
     pen.rect(-93, -24, 187, 9, darker(colour, 0.4), r=4)
     pen.line([(-4, -54), (-4, -24)], darker(colour, 0.3), 1.6)
     pen.line([(-84, -44), (84, -43)], lighter(colour, 0.45), 2, opacity=0.7)
@@ -88,7 +90,10 @@ def boat(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
         pen.rect(-32, -51, 54, 6, trim, r=2)
         pen.rect(-16, -68, 11, 18, "#d8473c")
         nouns = ("boat", "small boat")
-    pen.blob([(-58, -22), (-30, -18), (30, -18), (64, -25), (52, -8), (40, 0), (-40, 0), (-52, -8)], colour)
+    pen.blob(
+        [(-58, -22), (-30, -18), (30, -18), (64, -25), (52, -8), (40, 0), (-40, 0), (-52, -8)],
+        colour,
+    )
     pen.line([(-56, -19), (0, -16), (60, -21)], trim, 3.4)
     return Look(("floating", "sailing", "out"), nouns)
 
@@ -106,7 +111,14 @@ def bicycle(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
             pen.line([(x - 29 * c, -33 - 29 * s), (x + 29 * c, -33 + 29 * s)], "#aeb4bc", 0.9)
         pen.circle(x, -33, 4, "#5a5f68")
     seat, head, crank = (-20, -76), (34, -80), (-4, -32)
-    for a, b in ((crank, seat), (crank, head), ((-17, -68), (33, -72)), ((-48, -33), seat), ((-48, -33), crank), (head, (48, -33))):
+    for a, b in (
+        (crank, seat),
+        (crank, head),
+        ((-17, -68), (33, -72)),
+        ((-48, -33), seat),
+        ((-48, -33), crank),
+        (head, (48, -33)),
+    ):
         pen.line([a, b], colour, 5.4)
     pen.line([(30, -94), (36, -90), head], "#3a3a42", 4.4)
     pen.line([(24, -93), (42, -94), (46, -86)], "#3a3a42", 4.4)
@@ -128,7 +140,20 @@ def airplane(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     with pen.at(0, -34, rotate=uniform(rng, -16, 4)):
         pen.poly([(-4, -6), (-38, -36), (-24, -36), (26, -6)], darker(colour, 0.25))
         pen.poly([(-70, -4), (-96, -40), (-80, -40), (-52, -8)], trim)
-        pen.blob([(-96, -6), (-60, -13), (60, -14), (88, -9), (100, 2), (84, 11), (50, 13), (-40, 11), (-84, 2)], colour)
+        pen.blob(
+            [
+                (-96, -6),
+                (-60, -13),
+                (60, -14),
+                (88, -9),
+                (100, 2),
+                (84, 11),
+                (50, 13),
+                (-40, 11),
+                (-84, 2),
+            ],
+            colour,
+        )
         pen.poly([(-92, 1), (90, 4), (84, 9), (-66, 8)], trim, opacity=0.85)
         for k in range(11):
             pen.rect(-52 + 11 * k, -6, 5, 5, "#3f6580", r=2)
@@ -145,16 +170,24 @@ def airplane(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
 )  # fmt: skip
 def train(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     band = pick(rng, ("#f4f1e8", "#2c3f66", "#f2c23c"))
-    n = pick(rng, (2, 3))
+    n = 2
     for k in range(n):
-        left = -150 + 300 * k / n
-        w = 300 / n - 4
+        left = -115 + 230 * k / n
+        w = 230 / n - 4
         if k < n - 1:
             pen.rect(left, -74, w, 66, colour, r=5)
         else:
             pen.blob([(left, -72), (left + 0.5 * w, -74), (left + 0.72 * w, -72), (left + 0.9 * w, -48),
                       (left + w, -24), (left + 0.97 * w, -9), (left + 0.4 * w, -8), (left, -8)], colour)  # fmt: skip
-            pen.poly([(left + 0.72 * w, -66), (left + 0.8 * w, -66), (left + 0.91 * w, -44), (left + 0.72 * w, -44)], GLASS)
+            pen.poly(
+                [
+                    (left + 0.72 * w, -66),
+                    (left + 0.8 * w, -66),
+                    (left + 0.91 * w, -44),
+                    (left + 0.72 * w, -44),
+                ],
+                GLASS,
+            )
             pen.ellipse(left + 0.94 * w, -26, 4, 4, "#fff4c4", lit=True)
         pen.rect(left + 1, -34, w * (1 if k < n - 1 else 0.9), 8, band)
         pen.rect(left + 0.06 * w, -78, 0.5 * w, 6, "#6a6f78", r=2)
