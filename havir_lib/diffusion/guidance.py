@@ -134,6 +134,11 @@ class DualGuidedUNet(nn.Module):
         return self.unet.config
 
     @property
+    def dual_blocks(self) -> list[DualTransformer]:
+        """The pairs of transformer blocks, in the UNet's order."""
+        return [module for module in self.unet.modules() if isinstance(module, DualTransformer)]
+
+    @property
     def latent_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of the latents it was made for."""
         size = self.config["sample_size"]

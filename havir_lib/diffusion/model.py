@@ -5,16 +5,20 @@ Shape words: n images, C latent channels, h w latent grid, H W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from havir_lib.diffusion.guidance import DualGuidedUNet
+from havir_lib.diffusion.inputs import Inputs, conditions, decode_only, latents_input
+from havir_lib.diffusion.sampler import Sampling, sample
 from havir_lib.diffusion.tensors import read_config
 from havir_lib.diffusion.weights import load_dual_unet, load_vae
 
@@ -85,6 +89,104 @@ class DualGuidedDiffusion:
         pixels = self.vae.decode(latents / self.vae.config.scaling_factor).sample.float()
         pixels = ((pixels + 1) * 127.5).round().clamp(0, 255)  # -1..1 -> 0..255
         return pixels.permute(0, 2, 3, 1).to(torch.uint8).cpu()
+
+    def reconstruct(
+        self,
+        latents: np.ndarray | Tensor | None,
+        image_tokens: np.ndarray | Tensor | None,
+        text_tokens: np.ndarray | Tensor | None,
+        *,
+        seeds: Sequence[int],
+        steps: int = 20,
+        strength: float = 0.85,
+        strength_convention: str = "noise",
+        guidance_scale: float = 3.5,
+        mixing: float = 0.5,
+        scheduler: str = "unipc",
+        batch_size: int = 16,
+        use_latent: bool = True,
+        use_image: bool = True,
+        use_text: bool = True,
+        unguided: str = "decode",
+        null_image_tokens: np.ndarray | Tensor | None = None,
+        null_text_tokens: np.ndarray | Tensor | None = None,
+        progress: bool = True,
+    ) -> np.ndarray:
+        """Images from predicted latents and CLIP tokens (section III-C, Eqs. 7 to 10).
+
+        Parameters
+        ----------
+        latents : array, shape (n, C, h, w)
+            Predicted VAE latents z', scaled as by :meth:`encode`.
+        image_tokens, text_tokens : arrays, shape (n, Ti, D) and (n, Tt, D)
+            Predicted CLIP tokens e'_img and e'_cap.
+        seeds : sequence of int, length n
+            One per image. All noise of image i comes from a generator seeded with ``seeds[i]``, so
+            it is the same whatever the batch size, the order or the device.
+        steps : int
+            N, length of the schedule.
+        strength, strength_convention : float, {"noise", "structure"}
+            Where denoising starts, see :mod:`havir_lib.diffusion.schedule`.
+        guidance_scale : float
+            Of classifier-free guidance; 1 switches it off and halves the work.
+        mixing : float
+            Weight of text against image, 0 to 1; 0 and 1 leave a branch out.
+        scheduler : {"ddpm", "ddim", "unipc", "dpmsolver++"}
+            Update rule; ``"ddpm"`` is the paper's Eq. (9).
+        use_latent, use_image, use_text : bool
+            The paper's ablations. What is switched off is not computed, its argument may be None,
+            and a kind of tokens left alone has all the weight. Without latents, denoising starts
+            from pure noise and runs all steps.
+        unguided : {"decode", "denoise"}
+            What to do without any tokens ("only z'"). ``"decode"`` decodes the latents as they are:
+            the paper describes this configuration as the latent that the VAE's decoder "restores as
+            a predicted image", and nothing in it comes from diffusion. ``"denoise"`` runs the
+            diffusion model on null tokens, which adds its knowledge of images in general.
+        null_image_tokens, null_text_tokens : arrays, shape (Ti, D) and (Tt, D), optional
+            The unconditional side of guidance. Default zeros, as in the code of MindEye and
+            MindBridge; Brain-Diffuser uses the tokens of a black image and of an empty caption.
+        progress : bool
+            Show a progress bar with the remaining time.
+
+        Returns
+        -------
+        ndarray, uint8, shape (n, H, W, 3)
+
+        Raises
+        ------
+        ShapeError
+            If an input does not have one row per seed, or does not fit the model.
+        ConfigError
+            If an option is out of range, or nothing is left to reconstruct from.
+        """
+        sampling = Sampling(steps, strength, strength_convention, guidance_scale, mixing, scheduler)
+        z = latents_input(latents, len(seeds), self.unet.latent_shape, use_latent)
+        if not (use_image or use_text):
+            if decode_only(unguided, z):
+                return self.decode(z, batch_size)
+            sampling = replace(sampling, guidance_scale=1.0)
+        image, text = conditions(
+            self.unet,
+            (image_tokens, text_tokens),
+            (null_image_tokens, null_text_tokens),
+            (use_image, use_text),
+            len(seeds),
+        )
+        inputs = Inputs(z, image, text, seeds, self.unet.latent_shape)
+        return self._sample(inputs, sampling, batch_size, progress)
+
+    @torch.inference_mode()
+    def _sample(
+        self, inputs: Inputs, sampling: Sampling, batch_size: int, progress: bool
+    ) -> np.ndarray:
+        n_batches = math.ceil(len(inputs.seeds) / batch_size)
+        total = n_batches * sampling.n_run(inputs.latents is not None)
+        images = []
+        with tqdm(total=total, desc="denoising", unit="step", disable=not progress) as bar:
+            for batch in inputs.batches(batch_size, self.device):
+                latents = sample(self.unet, self.scheduler_config, sampling, batch, bar.update)
+                images.append(self._decode_batch(latents.to(self.dtype)))
+        return torch.cat(images).numpy()
 
 
 def _batches(x: Tensor, batch_size: int) -> Iterator[Tensor]:

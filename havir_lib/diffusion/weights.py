@@ -8,10 +8,10 @@
     scheduler/    noise schedule
 
 The rest of the hub repository (text and image encoders, tokenizer, ``model_index.json``) is not
-needed. Both UNets give their transformer blocks the same names, so the blocks pair by name. The text
-UNet's other layers work on text latents and take no part in making images; a ``text_unet/`` that
-holds only its ``attentions`` tensors, as the small model shipped with this package does, loads just
-as well.
+needed. Both UNets give their transformer blocks the same names, so the blocks pair by name. The
+text UNet's other layers work on text latents and take no part in making images; a ``text_unet/``
+that holds only its ``attentions`` tensors, as the small model shipped with this package does, loads
+just as well.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ def build_dual_unet(
 
 
 def _text_block(image_block: Transformer2DModel, token_width: int) -> Transformer2DModel:
-    return Transformer2DModel.from_config(
-        {**image_block.config, "cross_attention_dim": token_width}
-    )
+    # Not `from_config`: it takes settings that were passed by position for unset ones.
+    settings = {key: x for key, x in image_block.config.items() if not key.startswith("_")}
+    return Transformer2DModel(**{**settings, "cross_attention_dim": token_width})
 
 
 def load_dual_unet(
