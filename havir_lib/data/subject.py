@@ -149,7 +149,7 @@ def normalised(
     if zscore == "session":
         values = zscore_sessions(betas, sessions, is_train)
     else:
-        values = betas * np.float32(unit)
+        values = np.multiply(betas, unit, dtype=np.float32)
     test_betas, test_images, test_repeats = average_repeats(values[is_test], images[is_test])
     return {
         "train_betas": values[is_train],

@@ -7,8 +7,9 @@ betas are random; the labels are laid out so that V1v and OFA share voxels.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -121,14 +122,16 @@ def _write_stimuli(tree: Tree, rng: np.random.Generator) -> None:
         path.write_text(json.dumps({"annotations": part}), encoding="utf-8")
 
 
-@pytest.fixture
-def tree(tmp_path: Path, rng: np.random.Generator) -> Tree:
+@pytest.fixture(scope="session")
+def pristine_tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """Written once; tests get copies, which they may damage."""
+    rng = np.random.default_rng(20251003)
     order, lists = _presentation(rng)
     subjects = ("subj01", "subj02")
     images = {s: lists[n, order - 1] - 1 for n, s in enumerate(subjects)}
     shape = (*GRID, sum(LENGTHS))
     betas = {s: rng.integers(-900, 900, shape).astype(np.int16) for s in subjects}
-    tree = Tree(tmp_path / "nsd", images, betas, _labels(rng))
+    tree = Tree(tmp_path_factory.mktemp("pristine") / "nsd", images, betas, _labels(rng))
     _write_experiment(tree, order, lists)
     _write_stimuli(tree, rng)
     for name, text in TABLES.items():
@@ -143,6 +146,13 @@ def tree(tmp_path: Path, rng: np.random.Generator) -> Tree:
         ncsnr = nib.Nifti1Image(rng.random(GRID).astype(np.float32), AFFINE)
         nib.save(ncsnr, tree.root / BETAS.format(subject) / "ncsnr.nii.gz")
     return tree
+
+
+@pytest.fixture
+def tree(pristine_tree: Tree, tmp_path: Path) -> Tree:
+    root = tmp_path / "nsd"
+    shutil.copytree(pristine_tree.root, root)
+    return replace(pristine_tree, root=root)
 
 
 @pytest.fixture

@@ -1,0 +1,93 @@
+"""Images and captions by id."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from havir_lib.data.layout import NsdLayout
+from havir_lib.data.stimuli import Stimuli, load_stimuli
+from havir_lib.errors import DataError
+
+
+@pytest.fixture
+def stimuli(tree):
+    return Stimuli(NsdLayout(tree.root))
+
+
+def test_images_in_any_order_with_repeats(stimuli):
+    ids = [41, 3, 59, 3, 0]
+    with h5py.File(stimuli.path) as file:
+        expected = file["imgBrick"][:][ids]
+    images = stimuli.images(ids)
+    assert images.dtype == np.uint8
+    assert images.shape == (5, *stimuli.image_shape) == (5, 4, 5, 3)
+    np.testing.assert_array_equal(images, expected)
+    assert stimuli.images([]).shape == (0, 4, 5, 3)
+
+
+def test_captions_follow_coco_id_and_annotation_order(stimuli):
+    captions = stimuli.captions([41, 3, 41])
+    assert captions[1] == [f"image 3, caption {k}" for k in range(5)]
+    assert captions[0] == captions[2]
+    assert captions[0][0] == "image 41, caption 0"
+    assert stimuli.captions([7], n=2) == [["image 7, caption 0", "image 7, caption 1"]]
+
+
+@pytest.mark.parametrize("ids", [[60], [-1], [5, 73000]])
+def test_unknown_ids(stimuli, ids):
+    for method in (stimuli.images, stimuli.captions):
+        with pytest.raises(DataError, match="images 0 to 59"):
+            method(ids)
+
+
+def test_missing_captions_name_the_image_and_the_files(stimuli):
+    path = stimuli.caption_files[0]
+    content = json.loads(path.read_text())
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] != 900 - 12]
+    path.write_text(json.dumps(content))
+    assert len(stimuli.captions([11])[0]) == 5
+    with pytest.raises(DataError, match=r"Image 12 \(cocoId 888\).*captions_train2017\.json"):
+        stimuli.captions([11, 12])
+
+
+def test_no_caption_files(tree):
+    with pytest.raises(DataError, match="No caption files"):
+        Stimuli(NsdLayout(tree.root), []).captions([1])
+
+
+def test_caption_files_of_the_configuration(make_config, tree):
+    inside = "nsddata_stimuli/stimuli/nsd/annotations/captions_{}2017.json"
+    files = [inside.format(part) for part in ("train", "val")]
+    from_config = load_stimuli(make_config(**{"data.captions": files}))
+    assert from_config.captions([8]) == load_stimuli(make_config()).captions([8])
+    missing = load_stimuli(make_config(**{"data.captions": ["captions_train2017.json"]}))
+    with pytest.raises(DataError, match=r"COCO captions.*captions_train2017\.json"):
+        missing.captions([8])
+
+
+def test_caption_file_that_is_not_one(stimuli):
+    for text in ("{", '{"images": []}', "[]"):
+        stimuli.caption_files[1].write_text(text)
+        with pytest.raises(DataError, match="not a COCO annotation file"):
+            stimuli.captions([1])
+
+
+def test_broken_stimulus_files(stimuli, tree):
+    layout = NsdLayout(tree.root)
+    whole = stimuli.path.read_bytes()
+    stimuli.path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"nsd_stimuli\.hdf5.*truncated"):
+        stimuli.images([3])
+    with h5py.File(stimuli.path, "w") as file:
+        file["imgBrick"] = np.zeros((60, 4, 5, 3), np.float32)
+    with pytest.raises(DataError, match="expected uint8"):
+        Stimuli(layout)
+    with h5py.File(stimuli.path, "w") as file:
+        file["imgBrick"] = np.zeros((59, 4, 5, 3), np.uint8)
+    with pytest.raises(DataError, match="expected 60 images, found 59"):
+        Stimuli(layout)
+    stimuli.path.unlink()
+    with pytest.raises(DataError, match="Stimulus images"):
+        Stimuli(layout)
