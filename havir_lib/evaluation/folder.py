@@ -1,0 +1,141 @@
+"""Score a folder of images that any method may have made (``havir evaluate DIR``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from PIL import Image, UnidentifiedImageError
+
+from havir_lib.errors import DataError
+from havir_lib.evaluation.metrics import get_metrics
+from havir_lib.evaluation.scoring import TruthFeatures, score
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+NAMING = "Name each image by its 0-based nsdId, e.g. 2950.png."
+
+
+class _HasImages(Protocol):
+    """What is needed of :class:`havir_lib.data.Stimuli`."""
+
+    def images(self, ids: Sequence[int]) -> np.ndarray: ...
+
+
+def evaluate_folder(
+    folder: Path,
+    stimuli: _HasImages,
+    metrics: Sequence[str],
+    image_ids: Sequence[int],
+    device: str = "cpu",
+    batch_size: int = 32,
+) -> pd.DataFrame:
+    """Score the images of a folder against the stimuli of the same id.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``<nsdId>.png`` (0-based; leading zeros and other image formats are fine), one file
+        for each of `image_ids`, all of one size. Other kinds of files are ignored.
+    stimuli : havir_lib.data.Stimuli
+        Anything whose ``images(ids)`` returns uint8 (n, H, W, 3).
+    metrics : sequence of str
+        Names in :data:`havir_lib.evaluation.metrics.METRICS`.
+    image_ids : sequence of int
+        The test images. All are required: two-way identification gets easier or harder with the
+        set of images, so scores of different sets cannot be compared.
+    device, batch_size
+        As in :func:`havir_lib.evaluation.scoring.score`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns image, metric, value.
+
+    Raises
+    ------
+    DataError
+        If the folder does not exist, an image is missing, unknown, given twice or unreadable, or
+        sizes differ.
+    """
+    get_metrics(metrics)  # a misspelt metric should not cost the reading of a thousand images
+    ids = [int(image) for image in image_ids]
+    files = find_images(Path(folder), ids)
+    reconstructions = read_images([files[image] for image in ids])
+    truth = TruthFeatures(stimuli.images(ids), device, batch_size)
+    return score(reconstructions, truth, metrics, ids)
+
+
+def find_images(folder: Path, image_ids: Sequence[int]) -> dict[int, Path]:
+    """The file of each image id; see :func:`evaluate_folder` for what is refused."""
+    if not folder.is_dir():
+        raise DataError(f"Expected a folder of reconstructions at {folder}, found none.")
+    files: dict[int, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+            continue
+        image = _id_of(path)
+        if image in files:
+            raise DataError(
+                f"Image {image} is in {folder} twice: {files[image].name} and {path.name}. "
+                "Remove one."
+            )
+        files[image] = path
+    _check_complete(folder, files, image_ids)
+    return files
+
+
+def _id_of(path: Path) -> int:
+    if not (path.stem.isascii() and path.stem.isdigit()):
+        raise DataError(f"{path}: {path.stem!r} is not an image id. {NAMING}")
+    return int(path.stem)
+
+
+def _check_complete(folder: Path, files: dict[int, Path], image_ids: Sequence[int]) -> None:
+    unknown = sorted(set(files) - set(image_ids))
+    if unknown:
+        raise DataError(
+            f"{folder} holds {len(unknown)} image(s) that are not among the {len(image_ids)} test "
+            f"images: {_some(unknown)}. {NAMING} (If all ids are off by one, they are 1-based.)"
+        )
+    missing = sorted(set(image_ids) - set(files))
+    if missing:
+        raise DataError(
+            f"{folder} lacks {len(missing)} of the {len(image_ids)} test images: {_some(missing)}. "
+            f"{NAMING} Every test image is needed."
+        )
+
+
+def _some(ids: list[int], shown: int = 20) -> str:
+    rest = f", … and {len(ids) - shown} more" if len(ids) > shown else ""
+    return ", ".join(map(str, ids[:shown])) + rest
+
+
+def read_images(paths: Sequence[Path]) -> np.ndarray:
+    """Read image files as uint8 (n, H, W, 3).
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, is not 8-bit grey or colour, or sizes differ.
+    """
+    images = [_read(path) for path in paths]
+    for path, image in zip(paths, images, strict=True):
+        if image.shape != images[0].shape:
+            raise DataError(
+                f"{path} is {image.shape[1]}x{image.shape[0]} pixels, but {paths[0]} is "
+                f"{images[0].shape[1]}x{images[0].shape[0]}. Give all images one size."
+            )
+    return np.stack(images)
+
+
+def _read(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path) as image:
+            if image.mode not in {"RGB", "L", "P", "RGBA"}:
+                raise DataError(f"{path}: expected 8-bit grey or colour, found mode {image.mode}.")
+            return np.asarray(image.convert("RGB"))
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise DataError(f"{path} cannot be read as an image ({error}). Write it again.") from error

@@ -1,0 +1,208 @@
+"""The table of metrics: what each column of Table III is, exactly.
+
+The paper names its eight metrics without their settings; the rows follow the code that the field
+shares (``Reconstruction_Metrics.py`` of MindEye, also used by MindEye2 and NeuroPictor). That code
+first resizes both images to 256 px, and ran with torchvision 0.15.2, whose ``Resize`` of tensors
+does *not* antialias; both choices move the scores, so both are written down here.
+
+The demo's rows stand for the paper's at the same levels (early and late convolutional features,
+pooled features, an image embedding) on networks that Python packages ship.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from havir_lib.errors import ConfigError
+
+Comparison = Literal["pixel_correlation", "ssim", "ssim_columnwise", "two_way", "distance"]
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+# EfficientNet-Lite was trained on (x - 127) / 128 with x in 0..255.
+LITE = ((127 / 255,) * 3, (128 / 255,) * 3)
+UNCHANGED = ((0.0,) * 3, (1.0,) * 3)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How images (n, H, W, 3) in 0..255 become a network's input (n, 3, size, size).
+
+    Attributes
+    ----------
+    size : int
+        Side of the square input in pixels.
+    first_size : int or None
+        Side of a resize before that one; 256 in MindEye's code, whatever the images' size.
+    interpolation : {"bilinear", "bicubic"}
+    antialias : bool
+        Low-pass filter before shrinking. Has no effect on enlarging.
+    mean, std : tuple of float
+        Per channel, of pixels in 0..1.
+    """
+
+    size: int
+    first_size: int | None = 256
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    antialias: bool = False
+    mean: tuple[float, ...] = UNCHANGED[0]
+    std: tuple[float, ...] = UNCHANGED[1]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One column of a comparison table.
+
+    Attributes
+    ----------
+    name : str
+        Column name, with the network's real name.
+    comparison : str
+        ``pixel_correlation`` and ``distance`` are Pearson's r and 1 - r of an image and its
+        reconstruction; ``two_way`` is the share of other images that the right one beats (chance
+        0.5); ``ssim`` is structural similarity in two dimensions, ``ssim_columnwise`` the one that
+        scikit-image below 0.20 computed when given ``multichannel=True`` for a grey image.
+    preparation : Preparation
+    network, node : str or None
+        Name in :data:`havir_lib.evaluation.networks.NETWORKS` and the module inside it whose
+        output is compared; an empty node is the network's own output.
+    higher_is_better : bool
+    description, source : str
+        For readers of tables: what it measures, and where its settings come from.
+    """
+
+    name: str
+    comparison: Comparison
+    preparation: Preparation
+    network: str | None = None
+    node: str | None = None
+    higher_is_better: bool = field(init=False)
+    description: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "higher_is_better", self.comparison != "distance")
+
+    @property
+    def label(self) -> str:
+        """The name with an arrow toward better scores."""
+        return f"{self.name} {'↑' if self.higher_is_better else '↓'}"
+
+
+_FIELD = "MindEye, Reconstruction_Metrics.py (torchvision 0.15.2)"
+_DEMO = "this companion; stands for {}"
+
+
+def _field_input(size: int, normalisation: tuple) -> Preparation:
+    return Preparation(size, mean=normalisation[0], std=normalisation[1])
+
+
+def _demo_input(size: int, normalisation: tuple) -> Preparation:
+    mean, std = normalisation
+    return Preparation(size, first_size=None, antialias=True, mean=mean, std=std)
+
+
+_PIXELS = _field_input(425, UNCHANGED)
+
+_ROWS = [
+    # Pixels: both profiles.
+    Metric(
+        "PixCorr", "pixel_correlation", _PIXELS, source=_FIELD,
+        description="Pearson correlation of all RGB values at 425 px",
+    ),
+    Metric(
+        "SSIM", "ssim", _PIXELS, source=f"{_FIELD}, scikit-image 0.20 and later",
+        description="structural similarity of grey images at 425 px, Gaussian window, sigma 1.5",
+    ),
+    Metric(
+        "SSIM-columnwise", "ssim_columnwise", _PIXELS,
+        source="the same call under scikit-image 0.19 and earlier, e.g. Brain-Diffuser",
+        description="mean over image columns of one-dimensional structural similarity",
+    ),
+    # Networks of the paper.
+    Metric(
+        "AlexNet(2)", "two_way", _field_input(256, IMAGENET), "alexnet", "features.4",
+        source=_FIELD, description="identification by AlexNet features after the 2nd convolution",
+    ),
+    Metric(
+        "AlexNet(5)", "two_way", _field_input(256, IMAGENET), "alexnet", "features.11",
+        source=_FIELD, description="identification by AlexNet features after the 5th convolution",
+    ),
+    Metric(
+        "Inception", "two_way", _field_input(342, IMAGENET), "inception_v3", "avgpool",
+        source=_FIELD, description="identification by pooled Inception v3 features",
+    ),
+    Metric(
+        "CLIP", "two_way", _field_input(224, CLIP), "clip_vit_l14", "",
+        source=_FIELD, description="identification by CLIP ViT-L/14 image embeddings",
+    ),
+    Metric(
+        "EffNet-B", "distance", _field_input(255, IMAGENET), "efficientnet_b1", "avgpool",
+        source=_FIELD, description="correlation distance of pooled EfficientNet-B1 features",
+    ),
+    Metric(
+        "SwAV", "distance", _field_input(224, IMAGENET), "swav_resnet50", "avgpool",
+        source=_FIELD, description="correlation distance of pooled SwAV ResNet-50 features",
+    ),
+    # Networks that packages ship.
+    Metric(
+        "EffNetLite0(2)", "two_way", _demo_input(224, LITE), "efficientnet_lite0", "_blocks.2",
+        source=_DEMO.format("AlexNet(2)"),
+        description="identification by EfficientNet-Lite0 features after the 2nd stage",
+    ),
+    Metric(
+        "EffNetLite0(5)", "two_way", _demo_input(224, LITE), "efficientnet_lite0", "_blocks.10",
+        source=_DEMO.format("AlexNet(5)"),
+        description="identification by EfficientNet-Lite0 features after the 5th stage",
+    ),
+    Metric(
+        "EffNetLite2", "two_way", _demo_input(260, LITE), "efficientnet_lite2", "_avg_pooling",
+        source=_DEMO.format("Inception"),
+        description="identification by pooled EfficientNet-Lite2 features",
+    ),
+    Metric(
+        "MiniCLIP", "two_way", _demo_input(128, CLIP), "mini_clip", "",
+        source=_DEMO.format("CLIP"),
+        description="identification by image embeddings of the companion's small CLIP; like the "
+        "paper's CLIP it is also a decoding target, which favours it",
+    ),
+    Metric(
+        "EffNetLite0-dist", "distance", _demo_input(224, LITE), "efficientnet_lite0",
+        "_avg_pooling", source=_DEMO.format("EffNet-B"),
+        description="correlation distance of pooled EfficientNet-Lite0 features",
+    ),
+    Metric(
+        "EffNetLite2-dist", "distance", _demo_input(260, LITE), "efficientnet_lite2",
+        "_avg_pooling", source=_DEMO.format("SwAV"),
+        description="correlation distance of pooled EfficientNet-Lite2 features",
+    ),
+    Metric(
+        "MiniCLIP-dist", "distance", _demo_input(128, CLIP), "mini_clip", "",
+        source=_DEMO.format("SwAV"),
+        description="correlation distance of small-CLIP image embeddings; also a decoding target",
+    ),
+]  # fmt: skip
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}
+
+
+def get_metrics(names: Sequence[str]) -> list[Metric]:
+    """The rows of :data:`METRICS` with these names, in this order.
+
+    Raises
+    ------
+    ConfigError
+        If a name is unknown or given twice.
+    """
+    for name in names:
+        if name not in METRICS:
+            close = difflib.get_close_matches(name, METRICS, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ConfigError(f"Unknown metric {name!r}.{hint} Known: {', '.join(METRICS)}.")
+    twice = sorted({name for name in names if list(names).count(name) > 1})
+    if twice:
+        raise ConfigError(f"Metrics given more than once: {', '.join(twice)}.")
+    return [METRICS[name] for name in names]

@@ -1,0 +1,173 @@
+"""Score reconstructions: one value per image and metric."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from havir_lib.errors import ShapeError
+from havir_lib.evaluation import networks
+from havir_lib.evaluation.distance import correlation_distance
+from havir_lib.evaluation.identification import two_way_identification
+from havir_lib.evaluation.metrics import Metric, Preparation, get_metrics
+from havir_lib.evaluation.pixels import pixel_correlation, ssim
+from havir_lib.evaluation.preparation import check_images, prepare
+
+log = logging.getLogger(__name__)
+
+COMPARISONS = {
+    "pixel_correlation": pixel_correlation,
+    "ssim": ssim,
+    "ssim_columnwise": lambda reals, preds: ssim(reals, preds, columnwise=True),
+    "two_way": two_way_identification,
+    "distance": correlation_distance,
+}
+
+
+class TruthFeatures:
+    """Ground-truth images whose network features are computed once and shared by all methods.
+
+    Parameters
+    ----------
+    images : uint8 array (n, H, W, 3)
+    device : str
+        Where the networks run, e.g. ``"cuda"``.
+    batch_size : int
+        Images per forward pass.
+    """
+
+    def __init__(self, images: np.ndarray, device: str = "cpu", batch_size: int = 32) -> None:
+        check_images(images)
+        self.images = images
+        self.device = device
+        self.batch_size = batch_size
+        self._known: dict[tuple[str, Preparation, str], np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def of(self, group: list[Metric]) -> list[np.ndarray]:
+        """Features (n, F) for metrics that share a network and its input."""
+        missing = [metric for metric in group if _key(metric) not in self._known]
+        if missing:
+            found = _features(self.images, missing, self.device, self.batch_size)
+            self._known.update(zip(map(_key, missing), found, strict=True))
+        return [self._known[_key(metric)] for metric in group]
+
+
+def score(
+    reconstructions: np.ndarray,
+    truth: np.ndarray | TruthFeatures,
+    metrics: Sequence[str],
+    image_ids: Sequence[int] | None = None,
+    device: str = "cpu",
+    batch_size: int = 32,
+) -> pd.DataFrame:
+    """Score each reconstruction against its image.
+
+    Parameters
+    ----------
+    reconstructions : uint8 array (n, H, W, 3)
+        One reconstruction per image; height and width may differ from those of `truth`.
+    truth : uint8 array (n, H, W, 3) or TruthFeatures
+        The images that were seen, in the same order. Pass one :class:`TruthFeatures` to score
+        several methods; its device and batch size then apply.
+    metrics : sequence of str
+        Names in :data:`havir_lib.evaluation.metrics.METRICS`.
+    image_ids : sequence of int, optional
+        Names of the images in the result (0-based nsdId); default 0..n-1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns image, metric, value; n rows per metric, in the order of `metrics`.
+
+    Raises
+    ------
+    ConfigError
+        If a metric is unknown.
+    ShapeError
+        If images are not uint8 (n, H, W, 3) or counts differ.
+    WeightsError
+        If a network's weights are missing.
+    """
+    rows = get_metrics(metrics)
+    if not isinstance(truth, TruthFeatures):
+        truth = TruthFeatures(truth, device, batch_size)
+    ids = list(range(len(truth))) if image_ids is None else list(image_ids)
+    _check(reconstructions, truth, ids)
+    values: dict[str, np.ndarray] = {}
+    for group in _groups(rows):
+        compare = _pixel_scores if group[0].network is None else _feature_scores
+        values.update(compare(reconstructions, truth, group))
+    tables = [pd.DataFrame({"image": ids, "metric": m.name, "value": values[m.name]}) for m in rows]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _groups(metrics: list[Metric]) -> list[list[Metric]]:
+    """Metrics that can share one pass over the images."""
+    groups: dict[tuple, list[Metric]] = {}
+    for metric in metrics:
+        groups.setdefault((metric.network, metric.preparation), []).append(metric)
+    return list(groups.values())
+
+
+def _pixel_scores(
+    reconstructions: np.ndarray, truth: TruthFeatures, group: list[Metric]
+) -> dict[str, np.ndarray]:
+    # Pixels at 425 px are large, and cheap to prepare again: never keep them all.
+    parts: dict[str, list[np.ndarray]] = {metric.name: [] for metric in group}
+    for batch in _batches(len(truth), truth.batch_size, "pixels"):
+        reals, preds = (
+            prepare(images[batch], group[0].preparation).permute(0, 2, 3, 1).numpy()
+            for images in (truth.images, reconstructions)
+        )
+        for metric in group:
+            parts[metric.name].append(COMPARISONS[metric.comparison](reals, preds))
+    return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def _feature_scores(
+    reconstructions: np.ndarray, truth: TruthFeatures, group: list[Metric]
+) -> dict[str, np.ndarray]:
+    reals = truth.of(group)
+    preds = _features(reconstructions, group, truth.device, truth.batch_size)
+    return {
+        metric.name: COMPARISONS[metric.comparison](real, pred)
+        for metric, real, pred in zip(group, reals, preds, strict=True)
+    }
+
+
+def _features(
+    images: np.ndarray, group: list[Metric], device: str, batch_size: int
+) -> list[np.ndarray]:
+    """Features (n, F), float32, one array per metric of a group."""
+    network = networks.load_network(group[0].network, str(device))
+    nodes = [metric.node for metric in group]
+    parts = []
+    for batch in _batches(len(images), batch_size, group[0].network):
+        inputs = prepare(images[batch], group[0].preparation, device)
+        parts.append([f.cpu().numpy() for f in networks.features(network, nodes, inputs)])
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+
+def _batches(n: int, size: int, what: str) -> list[slice]:
+    starts = tqdm(range(0, n, size), desc=what, leave=False, disable=n <= size)
+    return (slice(start, start + size) for start in starts)
+
+
+def _key(metric: Metric) -> tuple[str, Preparation, str]:
+    return metric.network, metric.preparation, metric.node
+
+
+def _check(reconstructions: np.ndarray, truth: TruthFeatures, ids: list[int]) -> None:
+    check_images(reconstructions)
+    if not len(reconstructions) == len(truth) == len(ids):
+        raise ShapeError(
+            f"Expected one reconstruction and one id per image, found {len(truth)} images, "
+            f"{len(reconstructions)} reconstructions and {len(ids)} ids."
+        )
