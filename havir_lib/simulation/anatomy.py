@@ -19,7 +19,7 @@ from havir_lib.simulation.regions import ROI_SETS, Part
 VIEW_CENTRE = np.array([0.0, -62.0, 4.0])
 """MNI position (mm) of the middle of every grid: between the occipital poles and mid-temporal."""
 WARP_SMOOTHNESS = 18.0
-"""SD (mm) of the Gaussian that smooths the displacement: well above `warp_mm`, or areas would fold."""
+"""SD (mm) of the Gaussian that smooths the displacement; well above `warp_mm`, or areas fold."""
 LATTICE, LATTICE_MM = (40, 44, 40), 6.0
 """Points and spacing (mm) of the lattice on which displacements are drawn; it covers the head."""
 GREY_THRESHOLD = 0.2

@@ -21,8 +21,8 @@ code reads both.
 ## What differs from NSD
 
 - Images: {n_images} rows in `nsd_stim_info_merged.csv`, not 73,000; every row exists. The column
-  `shared1000` marks the {n_shared} images that all subjects see. `cocoId` is nsdId + {offset}, which
-  is no id of COCO; `captions_*.json` hold captions of the drawn scenes.
+  `shared1000` marks the {n_shared} images that all subjects see. `cocoId` is nsdId + {offset},
+  which is no id of COCO; `captions_*.json` hold captions of the drawn scenes.
 - Experiment: {n_sessions} sessions of {trials} trials per subject; every image {repeats} times. One
   ordering for all subjects, as in NSD. `subjectim` has NSD's 8 rows; those of subjects that are not
   simulated are 0.

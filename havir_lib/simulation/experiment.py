@@ -23,7 +23,7 @@ N_NSD_SUBJECTS = 8
 N_RUNS, SLOTS_PER_RUN = 12, 75
 FIRST_SCENE = 1_000_000_000
 COCO_OFFSET = 90_000_000
-"""Added to nsdId to give the cocoId: far above COCO's own ids, so that no image passes for a photo."""
+"""Added to nsdId to give the cocoId: far above COCO's ids, so that no image passes for a photo."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """How simulated voxels respond to pictures: tuning, and the signal it gives.
 
 Two kinds of signal exist. *Structural*: early voxels weigh luminance, colour and contrast inside
-their receptive field. *Semantic*: higher voxels weigh what the scene contains (its attributes), with
-the preferences of their area. Neither ever asks a network, or decoding network features would be
-circular. Every voxel carries a share `crosstalk` of the other kind.
+their receptive field. *Semantic*: higher voxels weigh what the scene contains (its attributes),
+with the preferences of their area. Neither ever asks a network, or decoding network features would
+be circular. Every voxel carries a share `crosstalk` of the other kind.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CHANNEL_SHARES = np.array(
     [0.4, 0.15, 0.15] + [0.3 / N_ENERGY] * N_ENERGY
 )  # luminance, red-green, blue-yellow, contrast energies
 PREFERENCE = 0.6
-"""Share of a higher voxel's tuning that its area prefers; the rest is random over all attributes."""
+"""Share of a higher voxel's tuning that its area prefers; the rest is random."""
 LIKED_FAMILIES = {
     "floc-faces": ("people", "animals"),
     "floc-bodies": ("people", "animals"),

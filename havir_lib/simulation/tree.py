@@ -136,7 +136,7 @@ def data_mask(own: Anatomy, template: Anatomy) -> np.ndarray:
 def _signals(
     design: Design, subject: str, voxels: Voxels, tuning: Tuning, root: Path
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Noise-free responses to the subject's images, (n_images, n), 0 for voxels that see nothing."""
+    """Noise-free responses to the subject's images, (n_images, n), 0 where voxels see nothing."""
     ids = design.images_of(subject)
     attributes = np.load(root / ATTRIBUTE_FILE)[ids]
     visual = voxels.group > 0
