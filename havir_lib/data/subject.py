@@ -16,7 +16,7 @@ import pandas as pd
 
 from havir_lib.data.noise_ceiling import noise_ceiling
 from havir_lib.data.split import check_split, first_sessions
-from havir_lib.data.zscore import zscore_sessions
+from havir_lib.data.zscore import apply_statistics, session_statistics
 from havir_lib.provenance import digest
 
 log = logging.getLogger(__name__)
@@ -146,13 +146,17 @@ def normalised(
     sessions, images = trials["session"].to_numpy(), trials["image"].to_numpy()
     is_test = trials["is_test"].to_numpy()
     check_split(images[is_train], images[is_test])
+    train, test = np.flatnonzero(is_train), np.flatnonzero(is_test)
     if zscore == "session":
-        values = zscore_sessions(betas, sessions, is_train)
+        statistics = session_statistics(betas, sessions, is_train)
+        train_betas = apply_statistics(betas, sessions, statistics, train)
+        test_trials = apply_statistics(betas, sessions, statistics, test)
     else:
-        values = np.multiply(betas, unit, dtype=np.float32)
-    test_betas, test_images, test_repeats = average_repeats(values[is_test], images[is_test])
+        train_betas = np.multiply(betas[train], unit, dtype=np.float32)
+        test_trials = np.multiply(betas[test], unit, dtype=np.float32)
+    test_betas, test_images, test_repeats = average_repeats(test_trials, images[test])
     return {
-        "train_betas": values[is_train],
+        "train_betas": train_betas,
         "train_images": images[is_train],
         "train_sessions": sessions[is_train],
         "test_betas": test_betas,

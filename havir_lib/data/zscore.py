@@ -29,11 +29,26 @@ def session_statistics(
     -------
     dict
         Session → (mean, SD), each ``(V,)`` float64. Sessions without training trials are absent.
+
+    Raises
+    ------
+    DataError
+        If there are no training trials, or a voxel is NaN or constant in those of a session.
     """
     statistics = {}
     for session in np.unique(sessions[is_train]):
         values = betas[(sessions == session) & is_train].astype(np.float64)
-        statistics[int(session)] = (values.mean(axis=0), values.std(axis=0))
+        mean = values.mean(axis=0)
+        values -= mean
+        deviation = np.sqrt(np.einsum("tv,tv->v", values, values) / len(values))
+        if not (deviation > 0).all():  # also catches NaN
+            raise DataError(
+                f"Cannot z-score: {int(np.sum(~(deviation > 0)))} voxels are NaN or constant "
+                f"in the training trials of session {session}. Set data.bad_voxels to drop."
+            )
+        statistics[int(session)] = (mean, deviation)
+    if not statistics:
+        raise DataError("Cannot z-score: there are no training trials.")
     return statistics
 
 
@@ -47,44 +62,42 @@ def pooled_statistics(statistics: dict[int, Statistics]) -> Statistics:
     return np.mean(means, axis=0), np.sqrt(np.mean(np.square(deviations), axis=0))
 
 
-def zscore_sessions(betas: np.ndarray, sessions: np.ndarray, is_train: np.ndarray) -> np.ndarray:
-    """Z-score each session by its own training trials.
-
-    A session without training trials (beyond a subject's "one hour") takes the average statistics
-    of the sessions that have some.
+def apply_statistics(
+    betas: np.ndarray, sessions: np.ndarray, statistics: dict[int, Statistics], rows: np.ndarray
+) -> np.ndarray:
+    """Z-score some trials by their sessions' statistics.
 
     Parameters
     ----------
     betas : ndarray, (n_trials, V)
-        Any unit; a common scale such as NSD's 1/300 cancels out.
     sessions : ndarray, (n_trials,)
-    is_train : ndarray of bool, (n_trials,)
-        Trials that the statistics may use.
+    statistics : dict
+        From :func:`session_statistics`; a session that is absent takes their average.
+    rows : ndarray of int
+        Trials wanted, in this order.
 
     Returns
     -------
-    ndarray, (n_trials, V) float32
+    ndarray, (len(rows), V) float32
+    """
+    fallback = pooled_statistics(statistics)
+    result = np.empty((len(rows), betas.shape[1]), dtype=np.float32)
+    for session in np.unique(sessions[rows]):
+        mean, deviation = statistics.get(int(session), fallback)
+        here = np.flatnonzero(sessions[rows] == session)
+        values = betas[rows[here]] - mean.astype(np.float32)
+        result[here] = np.divide(values, deviation, dtype=np.float32)
+    return result
 
-    Raises
-    ------
-    DataError
-        If there are no training trials, or a voxel is constant in the training trials of a session.
+
+def zscore_sessions(betas: np.ndarray, sessions: np.ndarray, is_train: np.ndarray) -> np.ndarray:
+    """Z-score all trials: :func:`session_statistics`, then :func:`apply_statistics`.
+
+    A session without training trials (beyond a subject's "one hour") takes the average statistics
+    of the sessions that have some. A common scale of the betas, such as NSD's 1/300, cancels out.
     """
     statistics = session_statistics(betas, sessions, is_train)
-    if not statistics:
-        raise DataError("Cannot z-score: there are no training trials.")
-    fallback = pooled_statistics(statistics)
-    result = np.empty(betas.shape, dtype=np.float32)
-    for session in np.unique(sessions):
-        mean, deviation = statistics.get(int(session), fallback)
-        if not (deviation > 0).all():  # also catches NaN
-            raise DataError(
-                f"Cannot z-score: {int(np.sum(~(deviation > 0)))} voxels are NaN or constant "
-                f"in the training trials of session {session}. Set data.bad_voxels to drop."
-            )
-        rows = np.flatnonzero(sessions == session)
-        result[rows] = (betas[rows] - mean) / deviation
-    return result
+    return apply_statistics(betas, sessions, statistics, np.arange(len(betas)))
 
 
 def unusable_voxels(betas: np.ndarray, is_train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
