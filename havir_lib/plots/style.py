@@ -1,0 +1,134 @@
+"""Sizes, colours and names that every figure shares.
+
+Sizes are millimetres at print size: ``COLUMN`` (88 mm) and ``PAGE`` (180 mm) are the widths of one
+and two columns. Colours stay distinguishable for colour-blind readers (Okabe and Ito's palette for
+roles and methods, Tol's muted palette for subjects). A subject, method, configuration or role has
+the same colour in every figure; structural things are blue, semantic things orange.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from matplotlib import style
+from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
+from matplotlib.figure import Figure
+
+COLUMN = 88.0
+PAGE = 180.0
+SMALLEST_TYPE = 6.5  # points at print size
+
+STYLE_SHEET = Path(__file__).with_name("havir.mplstyle")
+
+INK = "#222222"
+MUTED = "#767676"
+FAINT = "#d9d9d9"
+STAMP = "#a4243b"
+
+ROLES = {"structural": "#0072B2", "semantic": "#D55E00"}
+ROLE_NAMES = {"structural": "Structural Generator", "semantic": "Semantic Extractor"}
+
+SUBJECTS = {
+    "subj01": "#332288",
+    "subj02": "#44AA99",
+    "subj03": "#DDCC77",
+    "subj04": "#88CCEE",
+    "subj05": "#999933",
+    "subj06": "#117733",
+    "subj07": "#AA4499",
+    "subj08": "#882255",
+}
+
+CONFIGURATIONS = {
+    "full": "#1a1a1a",
+    "only_latent": ROLES["structural"],
+    "without_text": "#CC79A7",
+    "without_image": "#009E73",
+    "without_latent": ROLES["semantic"],
+}
+CONFIGURATION_NAMES = {
+    "full": "HAVIR (full)",
+    "only_latent": r"only $z'_{img}$",
+    "without_text": r"w/o $e'_{cap}$",
+    "without_image": r"w/o $e'_{img}$",
+    "without_latent": r"w/o $z'_{img}$",
+}
+
+METHODS = {
+    "HAVIR": "#1a1a1a",
+    "ridge": "#009E73",
+    "all voxels": "#E69F00",
+    "swapped roles": "#CC79A7",
+    "template masks": "#56B4E9",
+    "nearest training image": "#8c8c8c",
+    "shuffled voxels": "#b3a58e",
+    "true targets": "#6A4C93",
+}
+
+SPARE = ("#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#6A4C93", "#8C6D31", "#5F8A8B", "#B55D60")
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Draw inside this context to get the companion's look; settings are restored afterwards."""
+    with style.context(["default", STYLE_SHEET]):
+        yield
+
+
+def mm(*lengths: float) -> tuple[float, ...]:
+    """Millimetres to inches, which is what matplotlib counts in."""
+    return tuple(length / 25.4 for length in lengths)
+
+
+def new_figure(width: float, height: float, *, layout: str | None = "constrained") -> Figure:
+    """An empty figure of `width` x `height` millimetres that no window manager knows of.
+
+    Such figures need no ``plt.close``: they go when nothing refers to them.
+    """
+    return Figure(figsize=mm(width, height), layout=layout)
+
+
+def colour_of(name: str) -> str:
+    """The fixed colour of a subject, method, configuration or role.
+
+    A name that is not in the tables above gets one of the spare colours by its hash, so it keeps
+    the colour from figure to figure whatever else is shown.
+    """
+    for table in (ROLES, SUBJECTS, CONFIGURATIONS, METHODS):
+        if name in table:
+            return table[name]
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+    return SPARE[number % len(SPARE)]
+
+
+def label_of(name: str) -> str:
+    """How a configuration is written in figures; other names stand for themselves."""
+    return CONFIGURATION_NAMES.get(name, name)
+
+
+def shades(role: str, n: int) -> list[str]:
+    """`n` shades of a role's hue, dark to light."""
+    cmap = LinearSegmentedColormap.from_list(
+        role, [_mix(ROLES[role], "black", 0.35), ROLES[role], _mix(ROLES[role], "white", 0.62)]
+    )
+    return [to_hex(cmap(i / max(n - 1, 1))) for i in range(n)]
+
+
+def role_map(role: str) -> LinearSegmentedColormap:
+    """Colour map of a role for intensities: pale is low, dark is high."""
+    hue = ROLES[role]
+    stops = [_mix(hue, "white", 0.82), _mix(hue, "white", 0.35), hue, _mix(hue, "black", 0.55)]
+    return LinearSegmentedColormap.from_list(f"havir_{role}", stops)
+
+
+def tint(colour: str, amount: float) -> str:
+    """`colour` mixed with white; 0 leaves it, 1 is white."""
+    return _mix(colour, "white", amount)
+
+
+def _mix(colour: str, other: str, amount: float) -> str:
+    pairs = zip(to_rgb(colour), to_rgb(other), strict=True)
+    return to_hex([(1 - amount) * a + amount * b for a, b in pairs])

@@ -1,0 +1,119 @@
+"""Long tables as wide text: Markdown and LaTeX (booktabs)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+STAMP = "SIMULATED DATA"
+LATEX_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "–": "--",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+}
+
+
+def widen(
+    frame: pd.DataFrame, rows: Sequence[str], columns: str, value: str, bold: tuple[str, str]
+) -> pd.DataFrame:
+    """One row per combination of `rows`, one column per value of `columns`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Long table: `rows`, `columns`, `value` and, optionally, low, high and best (bool).
+    rows : sequence of str
+        Names of the columns that identify a row.
+    columns : str
+        Column whose values become columns, in order of appearance.
+    value : str
+        Column with the number.
+    bold : pair of str
+        What to put before and after a cell whose ``best`` is true.
+
+    Returns
+    -------
+    DataFrame of str
+        Cells read ``0.327 [0.301, 0.352]``; missing ones ``–``.
+    """
+    cells = frame[[*rows, columns]].copy()
+    cells["cell"] = [_cell(row, value, bold) for row in frame.to_dict("records")]
+    duplicated = cells.duplicated([*rows, columns])
+    if duplicated.any():
+        first = cells.loc[duplicated, [*rows, columns]].iloc[0].to_dict()
+        raise ValueError(f"more than one value for {first}; name the columns that tell them apart")
+    wide = cells.pivot(index=list(rows), columns=columns, values="cell")
+    keys = cells[list(rows)].drop_duplicates()
+    wide = wide.reindex(index=pd.MultiIndex.from_frame(keys) if len(rows) > 1 else keys[rows[0]])
+    wide = wide.reindex(columns=cells[columns].drop_duplicates()).fillna("–")
+    return wide.rename_axis(columns=None).reset_index()
+
+
+def number(value: float) -> str:
+    """A number as people read it: whole numbers whole, others with three significant decimals."""
+    if pd.isna(value):
+        return "–"
+    if float(value).is_integer() and abs(value) >= 1:
+        return f"{int(value)}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
+
+
+def as_markdown(wide: pd.DataFrame, caption: str, note: str, simulated: bool) -> str:
+    """Markdown page: stamp first, then caption, table and note."""
+    lines = [f"**{STAMP}: simulated subjects, not measured brains.**", ""] if simulated else []
+    lines += [f"**{caption}**", ""] if caption else []
+    body = wide.astype(str).map(lambda text: text.replace("|", r"\|"))
+    lines.append(body.to_markdown(index=False, disable_numparse=True))
+    lines += ["", note] if note else []
+    return "\n".join(lines) + "\n"
+
+
+def as_latex(wide: pd.DataFrame, caption: str, note: str, simulated: bool, label: str) -> str:
+    """A ``table`` environment with booktabs rules; cells made bold must say ``\\textbf{…}``."""
+    said = f"{STAMP}. " if simulated else ""
+    head = " & ".join(_escape(str(name)) for name in wide.columns)
+    body = [" & ".join(_escape(str(cell)) for cell in row) + r" \\" for row in wide.to_numpy()]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_escape(said + caption)}}}",
+            rf"\label{{tab:{label}}}",
+            rf"\begin{{tabular}}{{{'l' * wide.shape[1]}}}",
+            r"\toprule",
+            head + r" \\",
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            *([rf"\par\smallskip\footnotesize {_escape(note)}"] if note else []),
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _cell(row: dict, value: str, bold: tuple[str, str]) -> str:
+    text = number(row[value])
+    if text != "–" and pd.notna(row.get("low")) and pd.notna(row.get("high")):
+        text += f" [{number(row['low'])}, {number(row['high'])}]"
+    best = row.get("best")
+    return f"{bold[0]}{text}{bold[1]}" if best is not None and pd.notna(best) and best else text
+
+
+def _escape(text: str) -> str:
+    inner = text.removeprefix("**").removesuffix("**")
+    safe = "".join(LATEX_SPECIAL.get(character, character) for character in inner)
+    return rf"\textbf{{{safe}}}" if inner != text else safe

@@ -1,0 +1,59 @@
+import matplotlib as mpl
+import pytest
+from matplotlib.colors import to_rgb
+
+from havir_lib.plots.style import (
+    CONFIGURATIONS,
+    METHODS,
+    ROLES,
+    SUBJECTS,
+    colour_of,
+    figure_style,
+    label_of,
+    new_figure,
+    role_map,
+    shades,
+)
+
+
+def luminance(colour):
+    r, g, b = to_rgb(colour)[:3]
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def test_style_is_restored_afterwards():
+    before = mpl.rcParams["font.size"]
+    with figure_style():
+        assert mpl.rcParams["font.size"] == 7
+        assert mpl.rcParams["xtick.labelsize"] >= 6.5
+    assert mpl.rcParams["font.size"] == before
+
+
+def test_figures_are_sized_in_millimetres():
+    assert new_figure(88, 50.8).get_size_inches() == pytest.approx([88 / 25.4, 2])
+
+
+@pytest.mark.parametrize("table", [ROLES, SUBJECTS, CONFIGURATIONS, METHODS])
+def test_colours_within_a_table_differ(table):
+    assert len(set(table.values())) == len(table)
+
+
+def test_colours_are_fixed_by_name():
+    assert colour_of("subj01") == SUBJECTS["subj01"]
+    assert colour_of("only_latent") == ROLES["structural"]
+    assert colour_of("some new method") == colour_of("some new method")
+    assert len({colour_of(f"method {i}") for i in range(40)}) > 4
+
+
+def test_labels_follow_the_paper():
+    assert "z'" in label_of("without_latent")
+    assert label_of("ridge") == "ridge"
+
+
+@pytest.mark.parametrize("role", sorted(ROLES))
+def test_role_map_goes_from_pale_to_dark(role):
+    cmap = role_map(role)
+    steps = [luminance(cmap(x)) for x in (0.0, 0.33, 0.66, 1.0)]
+    assert steps == sorted(steps, reverse=True)
+    tones = [luminance(c) for c in shades(role, 5)]
+    assert tones == sorted(tones)
