@@ -34,6 +34,7 @@ def overview(run: Run) -> pd.Series:
     ).to_frame()
 
 
+@lru_cache(maxsize=4)
 def data_root(run: Run) -> Path:
     """Folder that holds the data in NSD's layout; simulates them first if the profile says so."""
     if not run.simulated:

@@ -1,0 +1,50 @@
+"""The command line: help, clear errors, the right Snakemake call."""
+
+import subprocess
+import sys
+
+from typer.testing import CliRunner
+
+from havir_lib import cli
+from havir_lib.paths import PROJECT_ROOT
+
+runner = CliRunner()
+
+
+def _havir(*arguments):
+    command = [sys.executable, "-m", "havir_lib.cli", *arguments]
+    return subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True)
+
+
+def test_help_lists_the_commands():
+    result = runner.invoke(cli.app, ["--help"])
+    assert result.exit_code == 0
+    for command in ("doctor", "simulate", "run", "report"):
+        assert command in result.output
+
+
+def test_doctor_reports_packages_and_device():
+    result = runner.invoke(cli.app, ["doctor"])
+    assert result.exit_code == 0, result.output
+    assert "ok      torch" in result.output
+    assert "device: " in result.output
+
+
+def test_an_unknown_profile_is_one_clear_line_without_traceback():
+    result = _havir("run", "--profile", "dmeo")
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: There is no configuration")
+    assert "Traceback" not in result.stderr
+
+
+def test_paper_without_data_says_how_to_give_it():
+    result = _havir("run", "--profile", "paper")
+    assert result.returncode == 1
+    assert "--data DIR" in result.stderr
+
+
+def test_snakemake_call_carries_settings_and_extra_arguments():
+    command = cli._snakemake({"profile": "demo", "data": "/d"}, "2", ["--executor", "slurm"])
+    assert command[command.index("--cores") + 1] == "2"
+    assert command[-3:] == ["--config", "profile=demo", "data=/d"]
+    assert {"--executor", "slurm", "--rerun-incomplete"} <= set(command)
