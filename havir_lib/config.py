@@ -141,9 +141,6 @@ class Targets(Section):
     """Training targets: VAE latents and CLIP tokens."""
 
     captions_per_image: int = Field(5, ge=1, description="captions of each image that are embedded")
-    caption: Literal["random", "mean"] = Field(
-        "random", description="text target in training: another caption each epoch, or their mean"
-    )
     batch_size: int = Field(64, ge=1, description="images encoded at once")
 
 
@@ -207,6 +204,9 @@ class Training(Section):
     )
     precision: Literal["no", "bf16"] = Field("no", description="bf16: activations in bfloat16")
     checkpoint_seconds: float = Field(20.0, gt=0)
+    captions: Literal["random", "mean"] = Field(
+        "random", description="text target: another caption each epoch, or their mean"
+    )
     mixup_repeats: bool = Field(True, description="random convex mix of an image's repeats")
 
 
