@@ -1,0 +1,203 @@
+"""CLIP image and text tokens in the scale that Versatile Diffusion was trained on.
+
+Not only the pooled embedding but every token goes through the last LayerNorm and the projection
+into the joint space; all tokens of an image are then divided by the length of its class token, all
+tokens of a caption by the length of its pooled (end-of-text) token. Models come from open_clip.
+
+Shape words: B batch, Ti image tokens (class token first), Tt text tokens, D width of joint space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import torch
+from open_clip.tokenizer import SimpleTokenizer
+from torch import Tensor
+from torch.nn import functional as F
+
+from havir_lib.config import Weights
+from havir_lib.errors import ShapeError, WeightsError
+from havir_lib.paths import MINI_WEIGHTS
+from havir_lib.provenance import file_digest
+
+REMEDY = (
+    "weights.clip must be 'mini', a folder with open_clip_config.json and its weights, or an "
+    "open_clip model name with weights.clip_pretrained set to a tag or a file."
+)
+
+
+@dataclass(frozen=True)
+class ClipEncoder:
+    """An open_clip model and its tokenizer.
+
+    Attributes
+    ----------
+    model : open_clip.CLIP
+    tokenize : callable
+        Captions to token ids, (B, Tt).
+    """
+
+    model: open_clip.CLIP
+    tokenize: Callable[[Sequence[str]], Tensor]
+
+    def image_tokens(self, images: np.ndarray) -> Tensor:
+        """Tokens (B, Ti, D) of uint8 images (B, H, W, 3); the class token has length 1."""
+        device = self.model.logit_scale.device
+        return image_tokens(self.model, self.preprocess(torch.from_numpy(images).to(device)))
+
+    def text_tokens(self, captions: Sequence[str]) -> Tensor:
+        """Tokens (B, Tt, D) of captions; the end-of-text token has length 1."""
+        ids = self.tokenize(captions).to(self.model.logit_scale.device)
+        return text_tokens(self.model, ids)
+
+    def preprocess(self, images: Tensor) -> Tensor:
+        """uint8 (B, H, W, 3) to the model's input (B, 3, size, size).
+
+        Bicubic resize of the shorter side, centre crop, CLIP's mean and standard deviation.
+        """
+        settings = open_clip.get_model_preprocess_cfg(self.model)
+        size = settings["size"] if isinstance(settings["size"], int) else settings["size"][0]
+        x = crop_centre(resize_shorter_side(as_float(images), size), size)
+        mean, std = (x.new_tensor(settings[name])[:, None, None] for name in ("mean", "std"))
+        return (x - mean) / std
+
+
+def load_clip(weights: Weights, device: torch.device | str = "cpu") -> ClipEncoder:
+    """Load the CLIP model that a configuration names.
+
+    Raises
+    ------
+    WeightsError
+        If it cannot be found, or its weights do not fit.
+    """
+    name, folder = _locate(weights)
+    try:
+        model = open_clip.create_model(
+            name, None if folder else weights.clip_pretrained, require_pretrained=True
+        )
+        tokenize = _tokenizer_in(folder, model) if folder else open_clip.get_tokenizer(name)
+    except WeightsError:
+        raise
+    except Exception as error:  # open_clip raises whatever the hub or the file reader raised
+        raise WeightsError(
+            f"The CLIP model {name} could not be loaded: {error}. {REMEDY}"
+        ) from error
+    return ClipEncoder(model.to(device).eval().requires_grad_(False), tokenize)
+
+
+def identity(weights: Weights) -> dict[str, Any]:
+    """What the tokens depend on: file hashes of a folder or file, else name and tag."""
+    name, folder = _locate(weights)
+    if folder:
+        files = sorted(file for file in folder.iterdir() if file.is_file())
+        return {file.name: file_digest(file) for file in files}
+    pretrained = Path(weights.clip_pretrained or "")
+    tag = file_digest(pretrained) if pretrained.is_file() else weights.clip_pretrained
+    return {"model": name, "pretrained": tag}
+
+
+def _locate(weights: Weights) -> tuple[str, Path | None]:
+    """open_clip's name of the model, and its folder if it is one."""
+    folder = MINI_WEIGHTS / "clip" if weights.clip == "mini" else Path(weights.clip)
+    if folder.is_dir():
+        return f"local-dir:{folder}", folder
+    if weights.clip == "mini":
+        raise WeightsError(
+            f"The small CLIP model should be in {folder}, which does not exist. "
+            "It is part of this package: reinstall it."
+        )
+    return weights.clip, None
+
+
+def _tokenizer_in(folder: Path, model: open_clip.CLIP) -> SimpleTokenizer:
+    merges = sorted(folder.glob("*.txt.gz"))
+    if len(merges) > 1:
+        raise WeightsError(
+            f"Expected one file of BPE merges (*.txt.gz) in {folder}, found {merges}."
+        )
+    options = {"bpe_path": str(merges[0])} if merges else {}
+    tokenizer = SimpleTokenizer(context_length=model.context_length, **options)
+    if tokenizer.vocab_size != model.vocab_size:
+        raise WeightsError(
+            f"{folder}: the tokenizer knows {tokenizer.vocab_size} tokens, "
+            f"but the model was made for {model.vocab_size}. They belong to different models."
+        )
+    return tokenizer
+
+
+def image_tokens(model: open_clip.CLIP, images: Tensor) -> Tensor:
+    """All image tokens (B, Ti, D), class token first, divided by its length.
+
+    Parameters
+    ----------
+    model : open_clip.CLIP
+        With a vision transformer.
+    images : Tensor, shape (B, 3, size, size)
+        Normalised as the model expects.
+
+    Raises
+    ------
+    ShapeError
+        If the image size is not the model's.
+    """
+    size = model.visual.image_size
+    size = (size, size) if isinstance(size, int) else tuple(size)
+    if tuple(images.shape[1:]) != (3, *size):
+        raise ShapeError(
+            f"Expected images (B, 3, {size[0]}, {size[1]}), found {tuple(images.shape)}."
+        )
+    output = model.visual.forward_intermediates(
+        images,
+        indices=1,  # the last block only
+        normalize_intermediates=True,  # ln_post
+        intermediates_only=True,
+        output_fmt="NLC",
+        output_extra_tokens=True,
+    )
+    kinds = ("image_intermediates_prefix", "image_intermediates")
+    tokens = torch.cat([output[kind][-1] for kind in kinds], dim=1) @ model.visual.proj
+    return tokens / tokens[:, :1].norm(dim=-1, keepdim=True)
+
+
+def text_tokens(model: open_clip.CLIP, ids: Tensor) -> Tensor:
+    """All text tokens (B, Tt, D), divided by the length of the end-of-text token.
+
+    Parameters
+    ----------
+    model : open_clip.CLIP
+    ids : Tensor of int, shape (B, Tt)
+        Padded with zeros; the end-of-text token has the highest id.
+    """
+    output = model.forward_intermediates(
+        text=ids, text_indices=1, normalize_intermediates=True, intermediates_only=True
+    )
+    tokens = output["text_intermediates"][-1] @ model.text_projection
+    end = tokens[torch.arange(len(ids), device=ids.device), ids.argmax(-1)]
+    return tokens / end.norm(dim=-1)[:, None, None]
+
+
+def as_float(images: Tensor) -> Tensor:
+    """uint8 (B, H, W, 3), 0 to 255, to float (B, 3, H, W), 0 to 1."""
+    return images.permute(0, 3, 1, 2).float() / 255
+
+
+def resize_shorter_side(images: Tensor, size: int) -> Tensor:
+    """Bicubic, with antialiasing, to a shorter side of `size`; values stay within 0 to 1."""
+    height, width = images.shape[-2:]
+    scale = size / min(height, width)
+    if scale == 1:
+        return images
+    new = (round(height * scale), round(width * scale))
+    return F.interpolate(images, new, mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def crop_centre(images: Tensor, size: int) -> Tensor:
+    """The middle `size` x `size` pixels."""
+    top, left = ((side - size) // 2 for side in images.shape[-2:])
+    return images[..., top : top + size, left : left + size]

@@ -1,0 +1,90 @@
+"""VAE latents: what the Structural Generator is trained to predict (section III-A).
+
+Shape words: B batch, C latent channels, h w latent grid.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor
+from torch.nn import functional as F
+
+from havir_lib.config import Weights
+from havir_lib.errors import WeightsError
+from havir_lib.io import read_json
+from havir_lib.paths import MINI_WEIGHTS
+from havir_lib.provenance import file_digest
+from havir_lib.targets.clip import as_float
+
+
+def diffusion_folder(weights: Weights) -> Path:
+    """Folder of the diffusion model, in Versatile Diffusion's hub layout.
+
+    Raises
+    ------
+    WeightsError
+        If it is not there.
+    """
+    folder = MINI_WEIGHTS if weights.diffusion == "mini" else Path(weights.diffusion)
+    if not (folder / "vae" / "config.json").is_file():
+        raise WeightsError(
+            f"weights.diffusion: expected a folder that holds vae/ and image_unet/, but "
+            f"{folder / 'vae' / 'config.json'} does not exist. Set it to a downloaded copy of "
+            "shi-labs/versatile-diffusion, or to 'mini'."
+        )
+    return folder
+
+
+def load_vae(folder: Path, device: torch.device | str = "cpu") -> AutoencoderKL:
+    """The VAE under `folder`, in float32.
+
+    Raises
+    ------
+    WeightsError
+        If its files are missing or corrupt, or do not belong together.
+    """
+    try:
+        vae, report = AutoencoderKL.from_pretrained(
+            folder, subfolder="vae", local_files_only=True, output_loading_info=True
+        )
+    except Exception as error:  # diffusers raises whatever the file reader raised
+        raise WeightsError(f"The VAE in {folder / 'vae'} could not be loaded: {error}") from error
+    wrong = [name for kind in ("missing_keys", "unexpected_keys") for name in report[kind]]
+    if wrong:
+        raise WeightsError(
+            f"The weights in {folder / 'vae'} do not fit its config.json: {len(wrong)} tensors are "
+            f"missing or left over, e.g. {wrong[0]}. Download the folder again."
+        )
+    return vae.to(device, torch.float32).eval().requires_grad_(False)
+
+
+def identity(folder: Path) -> dict[str, str]:
+    """Hashes of the files the latents depend on."""
+    files = [file for file in (folder / "vae").iterdir() if file.is_file()]
+    unet = folder / "image_unet" / "config.json"  # says at which size the model works
+    return {file.name: file_digest(file) for file in sorted(files)} | {"unet": file_digest(unet)}
+
+
+def image_size(folder: Path, vae: AutoencoderKL) -> int:
+    """Side in pixels of the images that the diffusion model works on: 512 for Versatile Diffusion.
+
+    The UNet's latent side times the VAE's downsampling; the VAE alone accepts any size.
+    """
+    latent_side = read_json(folder / "image_unet" / "config.json")["sample_size"]
+    return latent_side * 2 ** (len(vae.config.block_out_channels) - 1)
+
+
+def latents(vae: AutoencoderKL, images: np.ndarray, size: int) -> Tensor:
+    """Latents (B, C, h, w) of uint8 images (B, H, W, 3).
+
+    ``encode(2 x - 1).mode() * scaling_factor``, for images resized (bilinear, antialiased) to
+    `size` x `size` as in MindEye: the mode, not a sample, so that an image always has one target.
+    """
+    x = as_float(torch.from_numpy(images).to(vae.device))
+    if x.shape[-2:] != (size, size):
+        x = F.interpolate(x, (size, size), mode="bilinear", antialias=True)
+    return vae.encode(2 * x - 1).latent_dist.mode() * vae.config.scaling_factor

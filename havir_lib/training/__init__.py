@@ -1,0 +1,22 @@
+"""Training of the two branches, transfer to new subjects, predictions (appendix C)."""
+
+from havir_lib.training.branches import train_branch
+from havir_lib.training.checkpoint import load_model, save_model
+from havir_lib.training.predict import (
+    Predictions,
+    predict,
+    predict_test,
+    rescale,
+    token_lengths,
+)
+
+__all__ = [
+    "Predictions",
+    "load_model",
+    "predict",
+    "predict_test",
+    "rescale",
+    "save_model",
+    "token_lengths",
+    "train_branch",
+]

@@ -1,0 +1,141 @@
+"""Predictions for test images: what the diffusion model is given.
+
+Shape words: n images, C latent channels, h w latent grid, Ti image tokens, Tt text tokens, D token
+width, V voxels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from havir_lib.data.subject import Subject
+from havir_lib.errors import DataError, ShapeError
+from havir_lib.io import load_arrays, save_arrays
+from havir_lib.targets import Targets
+from havir_lib.training.checkpoint import load_model
+from havir_lib.training.data import check_finite
+from havir_lib.training.state import BEST
+
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predicted latents and tokens of some images.
+
+    Attributes
+    ----------
+    latents : ndarray, shape (n, C, h, w)
+    image_tokens : ndarray, shape (n, Ti, D)
+    text_tokens : ndarray, shape (n, Tt, D)
+    image_ids : ndarray of int, shape (n,)
+    """
+
+    latents: np.ndarray
+    image_tokens: np.ndarray
+    text_tokens: np.ndarray
+    image_ids: np.ndarray
+
+    def __post_init__(self) -> None:
+        lengths = {name: len(array) for name, array in vars(self).items()}
+        if len(set(lengths.values())) != 1:
+            raise ShapeError(f"Expected as many of each as there are images, found {lengths}.")
+
+    def save(self, path: Path) -> None:
+        """Write an ``.npz`` in float32."""
+        arrays = {name: array.astype(np.float32) for name, array in vars(self).items()}
+        save_arrays(path, **{**arrays, "image_ids": self.image_ids})
+
+    @classmethod
+    def load(cls, path: Path) -> Predictions:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        DataError
+            If the file is missing, damaged, or holds something else.
+        """
+        try:
+            return cls(**load_arrays(path))
+        except (OSError, ValueError, TypeError) as error:
+            raise DataError(f"{path} holds no predictions ({error}). Delete it.") from None
+
+
+@torch.no_grad()
+def predict(
+    model: nn.Module, betas: np.ndarray, device: torch.device | str = "cpu"
+) -> tuple[np.ndarray, ...]:
+    """Apply a branch to betas (n, V).
+
+    Returns
+    -------
+    tuple of ndarray, float32
+        ``(latents,)`` or ``(image_tokens, text_tokens)``.
+    """
+    check_finite("betas", betas)
+    model = model.to(device).eval()
+    parts = []
+    for rows in torch.from_numpy(np.asarray(betas, dtype=np.float32)).split(BATCH):
+        output = model(rows.to(device))
+        parts.append([output] if isinstance(output, torch.Tensor) else output)
+    return tuple(torch.cat(kind).float().cpu().numpy() for kind in zip(*parts, strict=True))
+
+
+def predict_test(
+    folders: dict[str, Path],
+    subject: Subject,
+    betas: np.ndarray | None = None,
+    device: torch.device | str = "cpu",
+) -> Predictions:
+    """Predict the test images of a subject with its two trained branches.
+
+    Parameters
+    ----------
+    folders : dict
+        Folders of the trainings: ``{"structural": ..., "semantic": ...}``.
+    subject : Subject
+        With the training sessions the branches were trained on, since these set the scale of its
+        test betas.
+    betas : ndarray, (n_test, V), optional
+        Instead of the subject's test betas, e.g. with shuffled voxels.
+    """
+    betas = subject.test_betas if betas is None else betas
+    models = {branch: load_model(folder / BEST) for branch, folder in folders.items()}
+    (latents,) = predict(models["structural"], betas[:, subject.structural], device)
+    image, text = predict(models["semantic"], betas[:, subject.semantic], device)
+    return Predictions(latents, image, text, subject.test_images)
+
+
+def token_lengths(targets: Targets, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean length of each token over training images `ids`: image (Ti,) and text (Tt,)."""
+    wanted = targets.select(ids)
+    image = np.linalg.norm(wanted.image_tokens.astype(np.float32), axis=-1).mean(0)
+    text = np.linalg.norm(wanted.text_tokens.astype(np.float32), axis=-1).mean((0, 1))
+    return image, text
+
+
+def rescale(predictions: Predictions, lengths: tuple[np.ndarray, np.ndarray]) -> Predictions:
+    """Give predicted tokens the lengths that true tokens have.
+
+    Predictions from noisy data shrink towards the mean over images, while the diffusion model was
+    trained on tokens of full length (class token 1). This keeps the direction of every token and
+    sets its length to the mean over *training* targets at that position
+    (:func:`token_lengths`); no statistics of test images are used, unlike in Brain-Diffuser.
+
+    Parameters
+    ----------
+    predictions : Predictions
+    lengths : tuple of ndarray, shapes (Ti,) and (Tt,)
+    """
+    image, text = (
+        tokens * (wanted[:, None] / np.linalg.norm(tokens, axis=-1, keepdims=True).clip(1e-12))
+        for tokens, wanted in zip(
+            (predictions.image_tokens, predictions.text_tokens), lengths, strict=True
+        )
+    )
+    return replace(predictions, image_tokens=image, text_tokens=text)
