@@ -77,14 +77,16 @@ def _article(words: str) -> str:
 
 
 def _group(rng: np.random.Generator, items: list[Placed], first: Placed, colour: bool) -> str:
-    pairs = first.category.nouns
-    shared = {item.colour for item in items}
-    name = first.colour + " " if colour and len(shared) == 1 and first.colour[0] != "_" else ""
+    """Name objects of one category, such as "a red car", "two cats" or "a woman in blue"."""
+    pairs, nouns = first.category.nouns, first.look.nouns
+    known = colour and len({item.colour for item in items}) == 1 and first.colour[0] != "_"
+    dressed = first.category.family == "people"
+    before = first.colour + " " if known and not dressed else ""
+    after = " in " + first.colour if known and dressed else ""
     if len(items) == 1:
-        nouns = first.look.nouns or tuple(pair[0] for pair in pairs)
-        return _article(name + pick(rng, nouns))
-    plural = pick(rng, pairs)[1] if not first.look.nouns else pairs[0][1]
-    return f"{NUMBERS[len(items)]} {name}{plural}"
+        return _article(before + pick(rng, nouns or tuple(pair[0] for pair in pairs))) + after
+    plural = pairs[0][1] if nouns else pick(rng, pairs)[1]
+    return f"{NUMBERS[len(items)]} {before}{plural}{after}"
 
 
 def _sentence(*parts: str) -> str:
@@ -153,8 +155,8 @@ def _lighting(facts: _Facts) -> str:
 
 def _viewing(facts: _Facts) -> str:
     if facts.others and chance(facts.rng, 0.6):
-        start = pick(facts.rng, ("there " + _be(facts), "this is", "a view of") if len(facts.mains) == 1
-                     else ("there are", "a view of"))  # fmt: skip
+        single = ("there is", "this is", "a view of")
+        start = pick(facts.rng, single if len(facts.mains) == 1 else ("there are", "a view of"))
         return _sentence(start, facts.subject(True), "with", facts.extras(2))
     start = pick(facts.rng, ("there " + _be(facts), "a photo of", "we can see"))
     return _sentence(start, facts.subject(True), facts.setting() + ",", facts.light())

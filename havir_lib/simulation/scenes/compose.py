@@ -14,6 +14,12 @@ from .stage import SIZE, Stage
 SIZE_EXPONENT = 0.72
 """Heights follow real heights to this power, so that a bird beside a bus can still be seen."""
 
+MAIN_VISIBLE = 0.6
+"""Other objects may hide the main one only so far that this share of it stays visible."""
+MAX_EXTRAS = 5
+EXTRAS = (0, 1, 1, 2, 2, 3, 4, 5, 5)
+"""How many other objects a scene asks for, each entry equally likely."""
+
 
 @dataclass
 class Placed:
@@ -55,25 +61,36 @@ def compose(rng: np.random.Generator) -> Composition:
     categories, settings = all_categories(), all_settings()
     main = categories[pick(rng, list(categories))]
     setting = settings[pick(rng, main.where)]
-    light = vary(LIGHT_TABLE[pick(rng, setting.lights)], rng)
+    # "day" twice as likely as each other light
+    lights = setting.lights + (("day",) if "day" in setting.lights else ())
+    light = vary(LIGHT_TABLE[pick(rng, lights)], rng)
     stage = Stage(light, rng)
     layout = setting.draw(stage)
     placed = [_place_main(stage, layout, main)]
     if main.name == "person" and light.name == "rain" and chance(rng, 0.7):
         placed.append(_held_umbrella(stage, placed[0], categories["umbrella"]))
     local = [c for c in categories.values() if _goes_with(c, main, setting)]
-    for _ in range(pick(rng, (0, 0, 1, 1, 2, 2, 3, 4, 5))):
-        chosen = main if chance(rng, 0.22) else pick(rng, local)
-        extra = _place_extra(stage, layout, chosen, placed)
-        if extra is not None:
-            placed.append(extra)
-    order = {"sky": 0, "wall": 1}
-    placed.sort(key=lambda p: (order.get(p.category.zone, 2), p.y))
-    _measure_visibility(placed)
+    for _ in range(pick(rng, EXTRAS)):
+        for _ in range(4):
+            if len(placed) > MAX_EXTRAS:
+                break
+            chosen = main if chance(rng, 0.2) else pick(rng, local)
+            extra = _place_extra(stage, layout, chosen, placed)
+            if extra is not None:
+                placed.append(extra)
+                break
+    placed.sort(key=_nearness)
+    for i, item in enumerate(placed):
+        item.visible = _visible(item, placed[i + 1 :])
     for item in placed:
         _draw(stage, layout, item)
     _atmosphere(stage, setting)
     return Composition(stage.svg(), setting, light, tuple(placed))
+
+
+def _nearness(item: Placed) -> tuple[int, float]:
+    """Sort key from far to near: the sky, the wall, then the ground from the horizon on."""
+    return {"sky": 0, "wall": 1}.get(item.category.zone, 2), item.y
 
 
 def _goes_with(category: Category, main: Category, setting: Setting) -> bool:
@@ -136,12 +153,15 @@ def _place_extra(
     scale = min(size / (y1 - y0), 0.8 * SIZE / (x1 - x0))
     if aloft:
         y = max(y + 0.5 * scale * (y1 - y0), scale * (y1 - y0) + 2)
-    limit = 0.45 if not aloft and chance(rng, 0.45) else 0.12
-    for _ in range(8):
+    limit = 0.5 if not aloft and chance(rng, 0.5) else 0.15
+    for _ in range(10):
         x = uniform(rng, 6, SIZE - 6)
         flip = look.mirror and chance(rng, 0.5)
         item = Placed(category, colour, look, pen, scale, x, y, _tilt(rng, category), flip, False)
-        if all(_overlap(item, other) <= limit * (0.7 if other.main else 1) for other in placed):
+        if any(_overlap(item, other) > limit for other in placed):
+            continue
+        nearer = [p for p in [*placed, item] if _nearness(p) > _nearness(main)]
+        if _visible(main, nearer) >= MAIN_VISIBLE:
             return item
     return None
 
@@ -167,21 +187,25 @@ def _overlap(a: Placed, b: Placed) -> float:
     return w * h / ((hidden[2] - hidden[0]) * (hidden[3] - hidden[1]))
 
 
-def _measure_visibility(placed: list[Placed], steps: int = 12) -> None:
-    """Set each object's visible fraction: the part of its box's inscribed ellipse that lies in
-    the picture and in no nearer object's inscribed ellipse (a grid of `steps` x `steps` points).
+_GRID = (np.arange(12) + 0.5) / 12 - 0.5
+_U, _V = (axis.ravel() for axis in np.meshgrid(_GRID, _GRID))
+_ROUND = _U**2 + _V**2 <= 0.25
+
+
+def _visible(item: Placed, nearer: list[Placed]) -> float:
+    """Return the share of `item` that can be seen.
+
+    Objects count as the ellipses inscribed in their boxes, sampled on a 12 x 12 grid; a point is
+    seen when it lies in the picture and in no nearer ellipse.
     """
-    u, v = np.meshgrid((np.arange(steps) + 0.5) / steps, (np.arange(steps) + 0.5) / steps)
-    inside = (u - 0.5) ** 2 + (v - 0.5) ** 2 <= 0.25
-    for i, item in enumerate(placed):
-        x0, y0, x1, y1 = item.box
-        x, y = x0 + u[inside] * (x1 - x0), y0 + v[inside] * (y1 - y0)
-        seen = (x >= 0) & (x <= SIZE) & (y >= 0) & (y <= SIZE)
-        for other in placed[i + 1 :]:
-            p0, q0, p1, q1 = other.box
-            dx, dy = (x - (p0 + p1) / 2) / (p1 - p0), (y - (q0 + q1) / 2) / (q1 - q0)
-            seen &= dx**2 + dy**2 > 0.25
-        item.visible = float(seen.mean())
+    x0, y0, x1, y1 = item.box
+    x, y = (x0 + x1) / 2 + _U[_ROUND] * (x1 - x0), (y0 + y1) / 2 + _V[_ROUND] * (y1 - y0)
+    seen = (x >= 0) & (x <= SIZE) & (y >= 0) & (y <= SIZE)
+    for other in nearer:
+        p0, q0, p1, q1 = other.box
+        dx, dy = (x - (p0 + p1) / 2) / (p1 - p0), (y - (q0 + q1) / 2) / (q1 - q0)
+        seen &= dx**2 + dy**2 > 0.25
+    return float(seen.mean())
 
 
 def _draw(stage: Stage, layout: Layout, item: Placed) -> None:

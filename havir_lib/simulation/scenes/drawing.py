@@ -143,10 +143,11 @@ class Pen:
     def line(
         self, points: Sequence[Point], colour: str, width: float, smooth: bool = True, **look
     ) -> None:
-        """Stroke an open line with round ends."""
+        """Stroke an open line with round ends; with `loose=True` it leaves the box alone."""
         data = curve(points, False) if smooth and len(points) > 2 else straight(points, False)
         paint = self.flat(colour, look.get("lit", False))
-        self._track(points, width / 2)
+        if not look.get("loose"):
+            self._track(points, width / 2)
         self.parts.append(
             f'<path d="{data}" fill="none" stroke="{paint}" stroke-width="{width:.2f}" '
             f'stroke-linecap="{look.get("cap", "round")}" stroke-linejoin="round"'

@@ -1,5 +1,7 @@
 """Food and what it is served in: standing on a table at y = 0."""
 
+# ruff: noqa: E501  (outlines read best as one row of points)
+
 from __future__ import annotations
 
 import numpy as np
@@ -29,7 +31,13 @@ def cup(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     pen.ellipse(0, -79, 31, 6.6, drink)
     for x in (-10, 8):
         top = uniform(rng, -128, -116)
-        pen.line([(x, -88), (x + 6, -100), (x - 2, -108), (x + 4, top)], "#ffffff", 3, opacity=0.35)
+        pen.line(
+            [(x, -88), (x + 6, -100), (x - 2, -108), (x + 4, top)],
+            "#ffffff",
+            3,
+            opacity=0.35,
+            loose=True,
+        )
     return Look(("sitting", "steaming"))
 
 
@@ -79,7 +87,7 @@ def orange(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
             for k in range(5):
                 c, s = 26 * np.cos(np.pi * k / 5 + 0.2), 26 * np.sin(np.pi * k / 5 + 0.2)
                 pen.line([(-c, -s), (c, s)], "#ffe6b4", 2.4)
-        return Look(("cut in half",), ("sliced orange",))
+        return Look(("cut in half", "sliced in half"))
     pen.circle(0, -40, 40, shade, ball=True)
     pen.ellipse(0, -78, 6, 2.6, "#6f8a3a")
     pen.blob([(2, -78), (16, -96), (36, -94), (24, -80)], "#5f9c3c")

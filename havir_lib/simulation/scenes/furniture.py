@@ -1,5 +1,7 @@
 """Furniture and things of the house: standing on y = 0."""
 
+# ruff: noqa: E501  (outlines read best as one row of points)
+
 from __future__ import annotations
 
 import numpy as np

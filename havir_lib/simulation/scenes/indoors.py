@@ -1,5 +1,7 @@
 """Indoor backdrops."""
 
+# ruff: noqa: E501  (outlines read best as one row of points)
+
 from __future__ import annotations
 
 from .drawing import chance, darker, lighter, pick, uniform

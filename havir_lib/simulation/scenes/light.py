@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -112,7 +112,7 @@ def grading(light: Light, haze: float = 0.0) -> Callable[[str], str]:
         Fraction (0 to 1) by which distance fades the colour.
     """
 
-    @lru_cache(maxsize=None)
+    @cache
     def grade(colour: str) -> str:
         rgb = tuple(c * t for c, t in zip(parse(colour), light.tint, strict=True))
         lit = mix(to_hex(rgb), light.lift, light.lift_amount)

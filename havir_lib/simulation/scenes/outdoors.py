@@ -1,5 +1,7 @@
 """Outdoor backdrops."""
 
+# ruff: noqa: E501  (outlines read best as one row of points)
+
 from __future__ import annotations
 
 from .drawing import chance, darker, lighter, mix, pick, uniform
@@ -77,7 +79,7 @@ def street(stage: Stage) -> Layout:
 
 
 @setting(
-    "wet pavement", "rain, pale yellow, night, dusk", False,
+    "wet pavement", "rain, pale yellow, pale yellow, night, dusk", False,
     "on a rain-soaked pavement, on wet pavement, on a shiny wet sidewalk, among puddles",
     "rain-soaked pavement, wet sidewalk, wet street",
 )  # fmt: skip
@@ -349,7 +351,7 @@ def harbor(stage: Stage) -> Layout:
 
 @setting(
     "mountains", "day, dusk, night, rain", False,
-    "in the mountains, in a mountain valley, in front of snowy mountains, below high mountains",
+    "in the mountains, in a mountain valley, in front of snowy mountains, near high mountains",
     "mountain valley, mountain landscape, valley",
 )  # fmt: skip
 def mountains(stage: Stage) -> Layout:

@@ -137,9 +137,13 @@ def setting(name: str, lights: str, indoor: bool, phrases: str, nouns: str) -> C
     """Register the decorated function as the backdrop of a setting (lists split at ", ")."""
 
     def register(draw: Callable) -> Callable:
-        _SETTINGS[name] = Setting(
-            name, *(lights.split(", "), indoor, phrases.split(", "), nouns.split(", ")), draw
+        split = (
+            tuple(lights.split(", ")),
+            indoor,
+            tuple(phrases.split(", ")),
+            tuple(nouns.split(", ")),
         )
+        _SETTINGS[name] = Setting(name, *split, draw)
         return draw
 
     return register

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .captions import write_captions
-from .compose import Composition, Placed, compose
+from .compose import Placed, compose
 from .light import LIGHTS
 from .registry import all_categories, all_settings
 from .stage import SIZE

@@ -1,5 +1,7 @@
 """What every backdrop shares: the stage it is drawn on, the sky, trees, buildings, lamps."""
 
+# ruff: noqa: E501  (outlines read best as one row of points)
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,10 +1,12 @@
 """Things found out of doors: feet or pole at y = 0."""
 
+# ruff: noqa: E501  (outlines read best as one row of points)
+
 from __future__ import annotations
 
 import numpy as np
 
-from .drawing import Pen, chance, darker, lighter, pick, uniform
+from .drawing import Pen, darker, lighter, pick, uniform
 from .registry import Look, category
 
 BRIGHT = {

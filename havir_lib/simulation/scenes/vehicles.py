@@ -1,5 +1,7 @@
 """Vehicles: side views, wheels on y = 0, facing right."""
 
+# ruff: noqa: E501  (outlines read best as one row of points)
+
 from __future__ import annotations
 
 import numpy as np
