@@ -96,31 +96,45 @@ def extract(folder: Path, layout: NsdLayout, data: Data, name: str, sessions: li
     structural, semantic, role_counts = resolve_roles(atlas, data.roles)
     ijk = np.argwhere(structural | semantic)
     betas, keep, dropped = _read_usable(layout, name, trials, ijk, data)
-    ijk, betas = ijk[keep], betas[:, keep]
-    index = tuple(ijk.T)
-    roles = {"structural": structural[index], "semantic": semantic[index]}
+    ijk = ijk[keep]
+    roles = {"structural": structural[tuple(ijk.T)], "semantic": semantic[tuple(ijk.T)]}
     role_counts = _finish_counts(role_counts, dropped, roles)
     check_not_empty(name, roles, role_counts)
-    masks = {roi: atlas.mask(roi) for roi in _roi_names(atlas, data)}
-    ncsnr = read_volume(layout.ncsnr(name), f"Noise ceiling SNR of {name}", header.grid)
 
-    np.save(folder / "betas.npy", betas)
+    np.save(folder / "betas.npy", betas[:, keep])
+    _save_voxels(folder, layout, name, header, ijk, roles)
+    _save_rois(folder, atlas, _roi_names(atlas, data), ijk)
+    trials.to_csv(folder / "trials.csv", index=False)
+    role_counts.to_csv(folder / "role_counts.csv", index=False)
+
+
+def _save_voxels(
+    folder: Path,
+    layout: NsdLayout,
+    name: str,
+    header: BetasHeader,
+    ijk: np.ndarray,
+    roles: dict[str, np.ndarray],
+) -> None:
+    ncsnr = read_volume(layout.ncsnr(name), f"Noise ceiling SNR of {name}", header.grid)
     save_arrays(
         folder / "voxels.npz",
         ijk=ijk,
         shape=np.array(header.grid),
         affine=ncsnr.affine,
-        ncsnr=ncsnr.values[index].astype(np.float32),
+        ncsnr=ncsnr.values[tuple(ijk.T)].astype(np.float32),
         unit=np.array(header.unit),
         **roles,
     )
-    used = np.zeros(header.grid, dtype=bool)
+
+
+def _save_rois(folder: Path, atlas: RoiAtlas, names: list[str], ijk: np.ndarray) -> None:
+    masks = {roi: atlas.mask(roi) for roi in names}
+    index = tuple(ijk.T)
+    used = np.zeros(atlas.grid, dtype=bool)
     used[index] = True
-    trials.to_csv(folder / "trials.csv", index=False)
-    pd.DataFrame({roi: mask[index] for roi, mask in masks.items()}).to_csv(
-        folder / "rois.csv", index=False
-    )
-    role_counts.to_csv(folder / "role_counts.csv", index=False)
+    table = pd.DataFrame({roi: mask[index] for roi, mask in masks.items()})
+    table.to_csv(folder / "rois.csv", index=False)
     count_rois(atlas, masks, used).to_csv(folder / "roi_counts.csv", index=False)
 
 

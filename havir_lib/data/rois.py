@@ -9,6 +9,7 @@ has it is meant, and ``Kastner2015/V1v`` names the other.
 from __future__ import annotations
 
 import difflib
+import logging
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ import numpy as np
 
 from havir_lib.data.layout import GET_DATA, NsdLayout
 from havir_lib.errors import DataError, ShapeError, require_file
+
+log = logging.getLogger(__name__)
 
 # Sets listed with every subject: drawn for the individual (prf, floc) or on fsaverage (the others).
 PREFERRED_SETS = (
@@ -76,14 +79,16 @@ def read_volume(path: Path, what: str, grid: tuple[int, int, int] | None = None)
 def read_label_table(path: Path) -> dict[str, int]:
     """Label names and values of a FreeSurfer colour table: ``value name [r g b a]`` per line.
 
-    Names of values below 1 (``Unknown``) are left out.
+    Names of values below 1 (``Unknown``) are left out, and so are names that occur twice, with a
+    warning: they would not say which region is meant.
 
     Raises
     ------
     DataError
-        If a line does not start with a number and a name, or a name occurs twice.
+        If a line does not start with a number and a name.
     """
     table: dict[str, int] = {}
+    twice: set[str] = set()
     for line in path.read_text(encoding="utf-8").splitlines():
         words = line.split()
         if not words or words[0].startswith("#"):
@@ -93,10 +98,12 @@ def read_label_table(path: Path) -> dict[str, int]:
         except (ValueError, IndexError):
             raise DataError(f"{path}: expected 'number name' per line, found {line!r}.") from None
         if name in table:
-            raise DataError(f"{path}: the label {name!r} occurs twice.")
+            twice.add(name)
         if value > 0:
             table[name] = value
-    return table
+    if twice:
+        log.warning("%s: labels that occur twice are ignored: %s", path, sorted(twice))
+    return {name: value for name, value in table.items() if name not in twice}
 
 
 @dataclass

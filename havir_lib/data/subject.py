@@ -232,5 +232,5 @@ def _roi_rows(subject: Subject) -> pd.DataFrame:
     table.insert(0, "subject", subject.name)
     table["n_structural"] = (inside & subject.structural[:, None]).sum(axis=0)
     table["n_semantic"] = (inside & subject.semantic[:, None]).sum(axis=0)
-    table["noise_ceiling"] = [np.median(ceiling[m]) if m.any() else np.nan for m in inside.T]
+    table["noise_ceiling"] = [np.nanmedian(ceiling[m]) if m.any() else np.nan for m in inside.T]
     return table

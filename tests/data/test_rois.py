@@ -111,12 +111,19 @@ def test_label_tables_are_read_back(tmp_path_factory, table, separator):
     assert read_label_table(path) == {name: v for name, v in table.items() if name != "Unknown"}
 
 
-@pytest.mark.parametrize("text", ["V1v 1\n", "1\n", "1 V1v\n2 V1v\n"])
+@pytest.mark.parametrize("text", ["V1v 1\n", "1\n"])
 def test_broken_label_tables(tmp_path, text):
     path = tmp_path / "prf-visualrois.mgz.ctab"
     path.write_text(text)
     with pytest.raises(DataError, match=r"prf-visualrois\.mgz\.ctab"):
         read_label_table(path)
+
+
+def test_label_that_occurs_twice_is_ignored_with_a_warning(tmp_path, caplog):
+    path = tmp_path / "corticalsulc.mgz.ctab"
+    path.write_text("1 calcarine\n2 IPS\n3 calcarine\n")
+    assert read_label_table(path) == {"IPS": 2}
+    assert "calcarine" in caplog.text
 
 
 @pytest.mark.parametrize(
