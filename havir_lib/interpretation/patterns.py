@@ -16,7 +16,7 @@ from havir_lib.errors import ShapeError
 
 
 def haufe_pattern(voxels: np.ndarray, weights: np.ndarray, *, whiten: bool = False) -> np.ndarray:
-    r"""Activation pattern of a linear decoder: :math:`\Sigma_x W`, or :math:`\Sigma_x W \Sigma_s^{-1}`.
+    r"""Haufe pattern of a linear decoder: :math:`\Sigma_x W`, or :math:`\Sigma_x W \Sigma_s^{-1}`.
 
     Parameters
     ----------
