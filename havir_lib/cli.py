@@ -22,7 +22,9 @@ app = typer.Typer(
 )
 
 Profile = Annotated[str, typer.Option(help="a profile in configs/, or a YAML file")]
-Overrides = Annotated[str, typer.Option(help='settings to change, as JSON: {"diffusion.steps": 50}')]
+Overrides = Annotated[
+    str, typer.Option(help='settings to change, as JSON: {"diffusion.steps": 50}')
+]
 DataFolder = Annotated[Path | None, typer.Option("--data", help="folder that holds NSD")]
 
 
@@ -46,7 +48,9 @@ def run(
     data: DataFolder = None,
     overrides: Overrides = "{}",
     cores: Annotated[str, typer.Option(help="CPU cores, or 'all'")] = "all",
-    snakemake_args: Annotated[list[str] | None, typer.Argument(help="passed on to Snakemake")] = None,
+    snakemake_args: Annotated[
+        list[str] | None, typer.Argument(help="passed on to Snakemake")
+    ] = None,
 ) -> None:
     """Run every notebook of a profile and make its figures, tables and report."""
     from havir_lib.pipeline.workflow import Plan
@@ -57,7 +61,9 @@ def run(
     plan = Plan.from_arguments(settings)
     code = subprocess.call(_snakemake(settings, cores, snakemake_args or []), cwd=PROJECT_ROOT)
     if code:
-        typer.echo(f"The run stopped. Notebooks as far as they ran: {plan.workspace.notebooks}/logs")
+        typer.echo(
+            f"The run stopped. Notebooks as far as they ran: {plan.workspace.notebooks}/logs"
+        )
         raise typer.Exit(code)
     typer.echo(f"report   {plan.report}")
     typer.echo(f"figures  {plan.workspace.figures}")

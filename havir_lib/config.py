@@ -132,7 +132,9 @@ class Data(Section):
 class Weights(Section):
     """Pretrained networks, as folders or names."""
 
-    diffusion: str = Field("mini", description="'mini', or a folder in Versatile Diffusion's layout")
+    diffusion: str = Field(
+        "mini", description="'mini', or a folder in Versatile Diffusion's layout"
+    )
     clip: str = Field("mini", description="'mini', or an open_clip model name")
     clip_pretrained: str | None = Field(None, description="open_clip tag or file, e.g. 'openai'")
 
@@ -282,9 +284,7 @@ class Config(Section):
         return self
 
 
-def load_config(
-    profile: str | Path = "demo", overrides: dict[str, Any] | None = None
-) -> Config:
+def load_config(profile: str | Path = "demo", overrides: dict[str, Any] | None = None) -> Config:
     """Read a profile and check it.
 
     Parameters

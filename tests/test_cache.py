@@ -34,7 +34,9 @@ def test_second_call_returns_the_first_result(tmp_path):
 )
 def test_other_content_is_another_result(tmp_path, one, other):
     calls = []
-    assert cached(tmp_path, "t", one, _writer(calls)) != cached(tmp_path, "t", other, _writer(calls))
+    assert cached(tmp_path, "t", one, _writer(calls)) != cached(
+        tmp_path, "t", other, _writer(calls)
+    )
     assert len(calls) == 2
 
 

@@ -24,7 +24,9 @@ def _locked(python: str, system: str) -> dict[str, str]:
     environment = default_environment() | SYSTEMS[system]
     environment |= {"python_version": python, "python_full_version": f"{python}.9"}
     lines = (PROJECT_ROOT / "requirements.lock").read_text().splitlines()
-    pins = [Requirement(line) for line in lines if line.strip() and not line.strip().startswith("#")]
+    pins = [
+        Requirement(line) for line in lines if line.strip() and not line.strip().startswith("#")
+    ]
     here = [pin for pin in pins if pin.marker is None or pin.marker.evaluate(environment)]
     assert len({pin.name for pin in here}) == len(here), "two versions of one package"
     return {_plain(pin.name): str(pin.specifier).removeprefix("==") for pin in here}

@@ -11,30 +11,26 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from havir_lib.config import Fit
 from havir_lib.data.subject import average_repeats
 from havir_lib.evaluation.correlation import all_correlations, paired_correlation
 from havir_lib.models import fit_ridge
-from havir_lib.paths import MINI_WEIGHTS
 from havir_lib.pipeline import brains
 from havir_lib.pipeline.run import Run
 from havir_lib.provenance import digest, file_digest, source_digest
 from havir_lib.targets import Targets, compute_targets
-from havir_lib.training import Predictions, predict_test, train_branch
+from havir_lib.targets.vae import diffusion_folder
+from havir_lib.training import Predictions, predict_test, rescale, token_lengths, train_branch
+from havir_lib.training.branches import fit_of
+from havir_lib.training.state import BEST
 
 Branch = Literal["structural", "semantic"]
-
-
-def diffusion_folder(run: Run) -> Path:
-    """Where the diffusion model's weights lie."""
-    name = run.config.weights.diffusion
-    return MINI_WEIGHTS if name == "mini" else Path(name)
+SHARED_SETTINGS = {"losses", "mixup_repeats", "captions", "precision", "transfer_layers"}
 
 
 @lru_cache(maxsize=4)
 def weights_digest(run: Run) -> str:
     """Hash of the diffusion model's and CLIP's weight files."""
-    folder = diffusion_folder(run)
+    folder = diffusion_folder(run.config.weights)
     files = sorted([*folder.rglob("*.safetensors"), *folder.rglob("*.json")])
     return digest([run.config.weights, [file_digest(file) for file in files]])
 
@@ -59,17 +55,17 @@ def trained(run: Run, name: str, branch: Branch) -> Path:
         "images": brain.train_images,
         "targets": target.key,
         "architecture": _architecture_settings(run, branch),
-        "fit": fit_settings(run, name, branch),
-        "training": run.config.training.model_dump(
-            include={"losses", "mixup_repeats", "captions"}, mode="json"
-        ),
+        "fit": fit_of(run.config, branch, transfer=base is not None),
+        "training": run.config.training.model_dump(mode="json", include=SHARED_SETTINGS),
         "base": base and base.name,
         "seed": run.config.seed,
         "source": source_digest("models", "training"),
     }
 
+    start = base and base / BEST
+
     def build(folder: Path) -> None:
-        train_branch(folder, branch, run.config, brain, target, base=base, device=run.device)
+        train_branch(folder, branch, run.config, brain, target, start, run.device)
 
     return run.cached(f"trained_{branch}", recipe, build)
 
@@ -77,12 +73,6 @@ def trained(run: Run, name: str, branch: Branch) -> Path:
 def _architecture_settings(run: Run, branch: Branch):
     names = {"structural": "structural_generator", "semantic": "semantic_extractor"}
     return getattr(run.config, names[branch])
-
-
-def fit_settings(run: Run, name: str, branch: Branch) -> Fit:
-    """How this subject's branch is trained."""
-    prefix = "" if run.is_base(name) else "transfer_"
-    return getattr(run.config.training, f"{prefix}{branch}")
 
 
 @dataclass(frozen=True)
@@ -116,8 +106,8 @@ def _predict_with_networks(run: Run, name: str, betas: np.ndarray) -> Prediction
     }
 
     def build(folder: Path) -> None:
-        brain = brains.subject(run, name)
-        predict_test(folders, brain, betas, device=run.device).save(folder / "predictions.npz")
+        made = predict_test(folders, brains.subject(run, name), betas, run.device)
+        _full_length(run, name, made).save(folder / "predictions.npz")
 
     return Predictions.load(run.cached("predictions", recipe, build) / "predictions.npz")
 
@@ -134,7 +124,8 @@ def _ridge(run: Run, name: str) -> Predictions:
     }
 
     def build(folder: Path) -> None:
-        _fit_and_predict_ridge(run, name).save(folder / "predictions.npz")
+        made = _fit_and_predict_ridge(run, name)
+        _full_length(run, name, made).save(folder / "predictions.npz")
 
     return Predictions.load(run.cached("ridge", recipe, build) / "predictions.npz")
 
@@ -159,6 +150,11 @@ def _fit_and_predict_ridge(run: Run, name: str) -> Predictions:
         decode(brain.semantic, chosen.text_tokens.astype("f4").mean(axis=1)),
         brain.test_images,
     )
+
+
+def _full_length(run: Run, name: str, predicted: Predictions) -> Predictions:
+    train_images = np.unique(brains.subject(run, name).train_images)
+    return rescale(predicted, token_lengths(targets(run, name), train_images))
 
 
 def _truth(run: Run, name: str) -> Predictions:
@@ -204,7 +200,9 @@ def token_retrieval(run: Run, name: str) -> pd.DataFrame:
     for method in ("HAVIR", "ridge", "shuffled voxels"):
         predicted = predictions(run, name, method)
         for kind in ("image_tokens", "text_tokens"):
-            similarity = all_correlations(_flat(getattr(predicted, kind)), _flat(getattr(true, kind)))
+            similarity = all_correlations(
+                _flat(getattr(predicted, kind)), _flat(getattr(true, kind))
+            )
             rank = (similarity > np.diag(similarity)[:, None]).sum(axis=1)
             rows.append(
                 {

@@ -15,6 +15,7 @@ from havir_lib.io import load_arrays, save_arrays
 from havir_lib.pipeline import brains, decoding
 from havir_lib.pipeline.run import Run
 from havir_lib.provenance import source_digest
+from havir_lib.targets.vae import diffusion_folder
 
 CONFIGURATIONS: dict[str, dict[str, bool]] = {
     "HAVIR": {},
@@ -45,7 +46,7 @@ class Reconstructions:
 def diffusion(run: Run) -> DualGuidedDiffusion:
     """The dual-guided diffusion model of this run, on its device."""
     precision = PRECISIONS[run.config.diffusion.precision]
-    return load_diffusion(decoding.diffusion_folder(run), run.device, precision)
+    return load_diffusion(diffusion_folder(run.config.weights), run.device, precision)
 
 
 @lru_cache(maxsize=32)
@@ -85,7 +86,9 @@ def reconstructions(
         )
         save_arrays(folder / "images.npz", images=images, image_ids=predicted.image_ids)
 
-    return Reconstructions(**load_arrays(run.cached("reconstructions", recipe, build) / "images.npz"))
+    return Reconstructions(
+        **load_arrays(run.cached("reconstructions", recipe, build) / "images.npz")
+    )
 
 
 def image_seeds(image_ids: np.ndarray, seed: int) -> list[int]:

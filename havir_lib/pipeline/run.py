@@ -58,7 +58,9 @@ class Run:
         """:func:`havir_lib.cache.cached` in this run's workspace."""
         return cached(self.workspace.cache, kind, recipe, build)
 
-    def __hash__(self) -> int:  # a configuration holds lists, so hash by place; equality stays by value
+    def __hash__(
+        self,
+    ) -> int:  # a configuration holds lists, so hash by place; equality stays by value
         return hash((self.config.profile, self.workspace.root))
 
 

@@ -30,7 +30,9 @@ SSIM_NOTE = "SSIM is two-dimensional, on grey images at 425 px (MindEye's conven
 
 def provenance(run: Run, **inputs: object) -> dict:
     """Provenance of a result computed from `inputs` (hashed)."""
-    return record(run.config, {name: digest(value) for name, value in inputs.items()}, run.simulated)
+    return record(
+        run.config, {name: digest(value) for name, value in inputs.items()}, run.simulated
+    )
 
 
 def _save(run: Run, frame: pd.DataFrame, name: str, caption: str, note: str = "", **options):
@@ -163,4 +165,6 @@ def readable(frame: pd.DataFrame, rows: list[str]) -> pd.DataFrame:
     ]
     labels = {metric.name: metric.label for metric in get_metrics(list(frame["metric"].unique()))}
     wide = frame.assign(cell=cells, metric=frame["metric"].map(labels))
-    return wide.pivot_table(index=rows, columns="metric", values="cell", aggfunc="first", sort=False)
+    return wide.pivot_table(
+        index=rows, columns="metric", values="cell", aggfunc="first", sort=False
+    )

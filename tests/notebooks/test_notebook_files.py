@@ -28,7 +28,9 @@ def test_every_figure_and_table_has_one_notebook():
     made = [name for names in (*FIGURES.values(), *TABLES.values()) for name in names]
     assert len(made) == len(set(made))
     assert {name[:4] for name in made if name.startswith("fig")} == {f"fig{n}" for n in range(1, 7)}
-    assert {name[:6] for name in made if name.startswith("tab")} == {f"table{n}" for n in range(1, 5)}
+    assert {name[:6] for name in made if name.startswith("tab")} == {
+        f"table{n}" for n in range(1, 5)
+    }
 
 
 def test_committed_without_outputs(notebook):
