@@ -5,9 +5,10 @@ from . import (  # noqa: F401  (they fill the registry)
     food,
     furniture,
     indoors,
-    outdoors,
+    nature,
     people,
     street,
+    town,
     vehicles,
 )
 from .attributes import ATTRIBUTES, attributes

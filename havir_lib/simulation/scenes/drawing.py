@@ -40,19 +40,21 @@ def chance(rng: np.random.Generator, probability: float) -> bool:
 @lru_cache(maxsize=4096)
 def parse(colour: str) -> RGB:
     """Turn "#rrggbb" into three floats in [0, 1]."""
-    return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    value = int(colour[1:], 16)
+    return (value >> 16) / 255, (value >> 8 & 255) / 255, (value & 255) / 255
 
 
 def to_hex(rgb: RGB) -> str:
     """Turn three floats (clipped to [0, 1]) into "#rrggbb"."""
-    return "#" + "".join(f"{round(255 * min(max(c, 0.0), 1.0)):02x}" for c in rgb)
+    r, g, b = (int(255 * min(max(c, 0.0), 1.0) + 0.5) for c in rgb)
+    return f"#{r << 16 | g << 8 | b:06x}"
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=65536)
 def mix(first: str, second: str, amount: float) -> str:
     """Blend two colours; `amount` 0 gives the first, 1 the second."""
-    a, b = parse(first), parse(second)
-    return to_hex(tuple(x + (y - x) * amount for x, y in zip(a, b, strict=True)))
+    (r, g, b), (x, y, z) = parse(first), parse(second)
+    return to_hex((r + (x - r) * amount, g + (y - g) * amount, b + (z - b) * amount))
 
 
 def lighter(colour: str, amount: float = 0.2) -> str:

@@ -62,16 +62,11 @@ def banana(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     for k in range(pick(rng, (1, 2, 3))):
         with pen.at(0, 0, rotate=-9 * k):
             pen.blob([(-56, -58), (-40, -26), (0, -10), (38, -22), (58, -52), (52, -18), (20, 0),
-                      (-20, 0), (-50, -18), (-62, -50)], mix_tip(colour, k))  # fmt: skip
+                      (-20, 0), (-50, -18), (-62, -50)], darker(colour, 0.07 * k))  # fmt: skip
             pen.line([(-52, -40), (-30, -14), (6, -5), (36, -12)], darker(colour, 0.2), 2.4)
             pen.line([(-58, -54), (-60, -66)], "#7a5a2c", 7)
             pen.circle(57, -48, 4, "#5d4426")
     return Look(("lying", "sitting"))
-
-
-def mix_tip(colour: str, k: int) -> str:
-    """Return the colour of the k-th banana of a bunch, each a little deeper."""
-    return darker(colour, 0.07 * k)
 
 
 @category(

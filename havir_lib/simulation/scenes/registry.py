@@ -50,7 +50,7 @@ class Category:
     zone
         Where it goes: ground, road, water, sky, wall or table.
     where
-        Settings it may appear in.
+        Settings it may appear in; one listed twice is twice as likely for a main object.
     colours
         Colour name to "#rrggbb". Names starting with "_" are not mentioned in captions.
     nouns

@@ -11,6 +11,8 @@ from .light import Light, grading
 
 SIZE = 128.0
 """Width and height of the picture in drawing units."""
+GREENS = ("#5fa04a", "#4c8f4e", "#79ad4e", "#3f8458")
+"""Leaf colours."""
 
 
 class Stage:

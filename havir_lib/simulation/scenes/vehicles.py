@@ -133,7 +133,7 @@ def bicycle(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
 
 
 @category(
-    "airplane", 5, "vehicles", 9.0, "sky", "skyline, mountains, beach, skyline",
+    "airplane", 5, "vehicles", 9.0, "sky", "skyline, skyline, mountains, beach",
     {"white": "#f3f4f6", "silver": "#b9c2cc", "blue": "#3a7cc8", "red": "#d8423a", "yellow": "#efc036"},
     "airplane/airplanes, plane/planes",
 )  # fmt: skip
@@ -167,7 +167,7 @@ def airplane(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
 
 
 @category(
-    "train", 7, "vehicles", 3.6, "track", "railway, railway, railway",
+    "train", 7, "vehicles", 3.6, "track", "railway",
     PAINT, "train/trains, passenger train/passenger trains",
 )  # fmt: skip
 def train(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
