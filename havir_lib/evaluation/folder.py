@@ -21,6 +21,8 @@ NAMING = "Name each image by its 0-based nsdId, e.g. 2950.png."
 class _HasImages(Protocol):
     """What is needed of :class:`havir_lib.data.Stimuli`."""
 
+    table: pd.DataFrame
+
     def images(self, ids: Sequence[int]) -> np.ndarray: ...
 
 
@@ -28,7 +30,7 @@ def evaluate_folder(
     folder: Path,
     stimuli: _HasImages,
     metrics: Sequence[str],
-    image_ids: Sequence[int],
+    image_ids: Sequence[int] | None = None,
     device: str = "cpu",
     batch_size: int = 32,
 ) -> pd.DataFrame:
@@ -40,12 +42,14 @@ def evaluate_folder(
         Holds ``<nsdId>.png`` (0-based; leading zeros and other image formats are fine), one file
         for each of `image_ids`, all of one size. Other kinds of files are ignored.
     stimuli : havir_lib.data.Stimuli
-        Anything whose ``images(ids)`` returns uint8 (n, H, W, 3).
+        Anything whose ``images(ids)`` returns uint8 (n, H, W, 3), with a ``table`` of nsdId and
+        shared1000.
     metrics : sequence of str
         Names in :data:`havir_lib.evaluation.metrics.METRICS`.
-    image_ids : sequence of int
-        The test images. All are required: two-way identification gets easier or harder with the
-        set of images, so scores of different sets cannot be compared.
+    image_ids : sequence of int, optional
+        The test images; by default those that every subject was meant to see. All are required:
+        two-way identification gets easier or harder with the set of images, so scores of
+        different sets cannot be compared.
     device, batch_size
         As in :func:`havir_lib.evaluation.scoring.score`.
 
@@ -61,6 +65,8 @@ def evaluate_folder(
         sizes differ.
     """
     get_metrics(metrics)  # a misspelt metric should not cost the reading of a thousand images
+    if image_ids is None:
+        image_ids = stimuli.table.loc[stimuli.table["shared1000"], "nsdId"]
     ids = [int(image) for image in image_ids]
     files = find_images(Path(folder), ids)
     reconstructions = read_images([files[image] for image in ids])

@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
-import open_clip
 import torch
 import torchvision
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from havir_lib.config import Weights
 from havir_lib.errors import ConfigError, WeightsError
-from havir_lib.paths import MINI_WEIGHTS
+from havir_lib.targets.clip import load_clip
 
 _SWAV_URL = "https://dl.fbaipublicfiles.com/deepcluster/swav_800ep_pretrain.pth.tar"
 
@@ -153,12 +153,11 @@ class _ImageEncoder(nn.Module):
         return output[0] if isinstance(output, tuple) else output  # (pooled, tokens)
 
 
-def _clip(name: str, pretrained: str | None, remedy: str) -> nn.Module:
+def _clip(weights: Weights, remedy: str) -> nn.Module:
     try:
-        clip = open_clip.create_model(name, pretrained, require_pretrained=True)
-    except Exception as error:  # open_clip raises whatever the hub or the file reader raised
-        raise WeightsError(f"Cannot load the CLIP model {name}: {error}. {remedy}") from error
-    return _ImageEncoder(clip.visual)
+        return _ImageEncoder(load_clip(weights).model.visual)
+    except WeightsError as error:
+        raise WeightsError(f"A metric needs a CLIP model. {error} {remedy}") from error
 
 
 def _hub_file(url: str) -> Path:
@@ -191,17 +190,11 @@ def _fill(network: nn.Module, state: dict[str, torch.Tensor], path: Path) -> nn.
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "efficientnet_lite0": partial(_efficientnet_lite, 0),
     "efficientnet_lite2": partial(_efficientnet_lite, 2),
-    "mini_clip": partial(
-        _clip,
-        f"local-dir:{MINI_WEIGHTS / 'clip'}",
-        None,
-        "It is part of this package: reinstall it, or train it with 'havir mini train'.",
-    ),
+    "mini_clip": partial(_clip, Weights(clip="mini"), "It is trained by 'havir mini train'."),
     "clip_vit_l14": partial(
         _clip,
-        "ViT-L-14-quickgelu",
-        "openai",
-        "Its first use downloads 1.7 GB: run once with a network connection.",
+        Weights(clip="ViT-L-14-quickgelu", clip_pretrained="openai"),
+        "CLIP ViT-L/14 (openai, 1.7 GB) is downloaded when first used: run once while online.",
     ),
     "alexnet": _alexnet,
     "inception_v3": _inception,

@@ -16,6 +16,7 @@ from havir_lib.evaluation.identification import two_way_identification
 from havir_lib.evaluation.metrics import Metric, Preparation, get_metrics
 from havir_lib.evaluation.pixels import pixel_correlation, ssim
 from havir_lib.evaluation.preparation import check_images, prepare
+from havir_lib.provenance import digest
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +75,9 @@ def score(
     reconstructions : uint8 array (n, H, W, 3)
         One reconstruction per image; height and width may differ from those of `truth`.
     truth : uint8 array (n, H, W, 3) or TruthFeatures
-        The images that were seen, in the same order. Pass one :class:`TruthFeatures` to score
-        several methods; its device and batch size then apply.
+        The images that were seen, in the same order. The features of the latest array are
+        remembered, so scoring several methods in turn computes them once. Of
+        :class:`TruthFeatures`, its own device and batch size apply.
     metrics : sequence of str
         Names in :data:`havir_lib.evaluation.metrics.METRICS`.
     image_ids : sequence of int, optional
@@ -97,7 +99,7 @@ def score(
     """
     rows = get_metrics(metrics)
     if not isinstance(truth, TruthFeatures):
-        truth = TruthFeatures(truth, device, batch_size)
+        truth = _remembered(truth, device, batch_size)
     ids = list(range(len(truth))) if image_ids is None else list(image_ids)
     _check(reconstructions, truth, ids)
     values: dict[str, np.ndarray] = {}
@@ -106,6 +108,18 @@ def score(
         values.update(compare(reconstructions, truth, group))
     tables = [pd.DataFrame({"image": ids, "metric": m.name, "value": values[m.name]}) for m in rows]
     return pd.concat(tables, ignore_index=True)
+
+
+_latest: dict[tuple, TruthFeatures] = {}
+
+
+def _remembered(truth: np.ndarray, device: str, batch_size: int) -> TruthFeatures:
+    """The latest truth's features if it is the same array; one entry, as it may fill gigabytes."""
+    key = (digest(truth), str(device), batch_size)
+    if key not in _latest:
+        _latest.clear()
+        _latest[key] = TruthFeatures(truth, device, batch_size)
+    return _latest[key]
 
 
 def _groups(metrics: list[Metric]) -> list[list[Metric]]:

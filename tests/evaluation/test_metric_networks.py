@@ -1,17 +1,22 @@
 """The networks load real weights, give documented features, and say what is missing."""
 
 import numpy as np
+import open_clip
 import pytest
 import torch
 import torchvision
 from efficientnet_lite_pytorch import EfficientNet
+from safetensors.torch import save_file
 from skimage import data
 from torch import nn
 
+from havir_lib.config import Weights
 from havir_lib.errors import ConfigError, WeightsError
 from havir_lib.evaluation import networks
-from havir_lib.evaluation.metrics import METRICS
+from havir_lib.evaluation.metrics import CLIP, METRICS
 from havir_lib.evaluation.preparation import prepare
+from havir_lib.io import write_json
+from havir_lib.targets import clip as clip_targets
 
 
 @pytest.fixture(scope="module")
@@ -127,16 +132,50 @@ def test_swav_checkpoint_layout_loads(empty_hub):
     """The published file: names start with 'module.', SwAV's heads are in, no classifier."""
     network = torchvision.models.resnet50()
     state = {f"module.{k}": v for k, v in network.state_dict().items() if not k.startswith("fc.")}
-    state |= {"module.projection_head.0.weight": torch.ones(2), "module.prototypes.weight": torch.ones(2)}  # fmt: skip # noqa: E501
+    state |= {
+        f"module.{head}.weight": torch.ones(2) for head in ("projection_head.0", "prototypes")
+    }
     empty_hub.mkdir()
     torch.save(state, empty_hub / "swav_800ep_pretrain.pth.tar")
     loaded = networks.load_network("swav_resnet50")
     torch.testing.assert_close(loaded.conv1.weight, network.conv1.weight)
 
 
-def test_missing_clip_names_the_remedy(tmp_path):
-    with pytest.raises(WeightsError, match="mini train"):
-        networks._clip(f"local-dir:{tmp_path / 'none'}", None, "Run 'havir mini train'.")
+@pytest.fixture
+def tiny_clip(tmp_path):
+    """A random CLIP model of 1 block in the folder layout of the small pretrained one."""
+    tower = {"layers": 1, "width": 32, "heads": 2}
+    config = {
+        "embed_dim": 24,
+        "vision_cfg": {"image_size": 32, "patch_size": 16, "head_width": 16} | tower,
+        "text_cfg": {"context_length": 9, "vocab_size": 49408} | tower,
+    }
+    del config["vision_cfg"]["heads"]
+    model = open_clip.CLIP(**config)
+    preprocess = {"mean": CLIP[0], "std": CLIP[1], "size": [32, 32]}
+    write_json(
+        tmp_path / "open_clip_config.json", {"model_cfg": config, "preprocess_cfg": preprocess}
+    )
+    save_file(model.state_dict(), tmp_path / "open_clip_model.safetensors")
+    return tmp_path, model.eval()
+
+
+def test_clip_features_are_its_image_embedding(tiny_clip):
+    folder, model = tiny_clip
+    network = networks._clip(Weights(clip=str(folder)), "").eval()
+    images = torch.rand(3, 3, 32, 32)
+    with torch.no_grad():
+        expected = model.encode_image(images)
+    found = networks.features(network, [""], images)[0]
+    assert found.shape == (3, 24)
+    torch.testing.assert_close(found, expected)
+
+
+def test_missing_clip_names_the_remedy(monkeypatch, tmp_path):
+    monkeypatch.setattr(clip_targets, "MINI_WEIGHTS", tmp_path)
+    networks.load_network.cache_clear()
+    with pytest.raises(WeightsError, match="havir mini train"):
+        networks.load_network("mini_clip")
 
 
 def test_unknown_networks_and_nodes_are_refused():

@@ -76,20 +76,29 @@ def test_scores_equal_the_steps_done_by_hand(truth, rng):
     )
 
 
-def test_truth_features_are_computed_once(truth, monkeypatch):
-    features = TruthFeatures(truth)
-    seen = []
-    monkeypatch.setattr(
-        scoring, "_features", lambda images, *rest, f=scoring._features: (
-            seen.append(images is truth), f(images, *rest))[1],
-    )  # fmt: skip
-    first = score(255 - truth, features, ["EffNetLite0(2)", "EffNetLite0-dist"])
-    second = score(255 - truth, features, ["EffNetLite0-dist", "EffNetLite0(2)"])
-    assert seen == [True, False, False]
-    pd.testing.assert_frame_equal(
-        first.sort_values(["metric", "image"], ignore_index=True),
-        second.sort_values(["metric", "image"], ignore_index=True),
-    )
+@pytest.mark.parametrize("wrap", [TruthFeatures, np.copy])
+def test_truth_features_are_computed_once(truth, rng, monkeypatch, wrap):
+    truth = rng.permutation(truth)  # not the array of another test, which would be remembered
+    passes = []
+    compute = scoring._features
+
+    def counted(images, *rest):
+        passes.append("truth" if np.array_equal(images, truth) else "reconstructions")
+        return compute(images, *rest)
+
+    monkeypatch.setattr(scoring, "_features", counted)
+    shared = wrap(truth)
+    first = score(255 - truth, shared, ["EffNetLite0(2)", "EffNetLite0-dist"])
+    second = score(255 - truth, shared, ["EffNetLite0-dist", "EffNetLite0(2)"])
+    assert passes == ["truth", "reconstructions", "reconstructions"]
+    order = {"by": ["metric", "image"], "ignore_index": True}
+    pd.testing.assert_frame_equal(first.sort_values(**order), second.sort_values(**order))
+
+
+def test_remembered_features_never_serve_other_images(truth):
+    score(truth, truth, ["EffNetLite0-dist"])
+    other = 255 - truth
+    assert score(other, other, ["EffNetLite0-dist"])["value"].max() < 1e-5
 
 
 def test_profiles_name_known_metrics():
