@@ -193,11 +193,11 @@ def resize_shorter_side(images: Tensor, size: int) -> Tensor:
     scale = size / min(height, width)
     if scale == 1:
         return images
-    new = (round(height * scale), round(width * scale))
+    new = (int(height * scale + 1e-6), int(width * scale + 1e-6))  # down, as torchvision does
     return F.interpolate(images, new, mode="bicubic", antialias=True).clamp(0, 1)
 
 
 def crop_centre(images: Tensor, size: int) -> Tensor:
     """The middle `size` x `size` pixels."""
-    top, left = ((side - size) // 2 for side in images.shape[-2:])
+    top, left = (round((side - size) / 2) for side in images.shape[-2:])
     return images[..., top : top + size, left : left + size]

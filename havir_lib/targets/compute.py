@@ -92,10 +92,8 @@ def compute_targets(
         If weights, images or captions are missing or damaged.
     """
     ids = np.asarray(image_ids)
-    if len(np.unique(ids)) != len(ids):
-        raise DataError(
-            f"Expected each image id once, found {len(ids) - len(np.unique(ids))} again."
-        )
+    if n_again := len(ids) - len(np.unique(ids)):
+        raise DataError(f"Expected each image id once, but {n_again} of {len(ids)} occur again.")
     folder = vae.diffusion_folder(config.weights)
     if cache is None:
         batches = list(_encode(config, stimuli, ids, device))

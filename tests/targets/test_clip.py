@@ -1,0 +1,199 @@
+"""CLIP tokens against transformers' CLIP classes with the same random weights."""
+
+import gzip
+
+import numpy as np
+import pytest
+import torch
+from open_clip.transform import image_transform
+from PIL import Image
+from safetensors.torch import save_file
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModelWithProjection,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
+
+from havir_lib.config import Weights
+from havir_lib.errors import ShapeError, WeightsError
+from havir_lib.targets import clip
+
+IMAGE, PATCH, WIDTH, LAYERS, HEADS, JOINT, CONTEXT = 24, 8, 16, 3, 2, 12, 9
+VOCABULARY = 518
+START, END = 516, 517
+
+
+def transformers_models(model, quick_gelu):
+    shared = {
+        "hidden_size": WIDTH,
+        "intermediate_size": 4 * WIDTH,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": HEADS,
+        "projection_dim": JOINT,
+        "hidden_act": "quick_gelu" if quick_gelu else "gelu",
+    }
+    vision = CLIPVisionModelWithProjection(
+        CLIPVisionConfig(**shared, image_size=IMAGE, patch_size=PATCH)
+    )
+    text = CLIPTextModelWithProjection(
+        CLIPTextConfig(
+            **shared,
+            vocab_size=VOCABULARY,
+            max_position_embeddings=CONTEXT,
+            eos_token_id=END,
+            bos_token_id=START,
+        )
+    )
+    copy_weights(model.visual, vision, "vision_model", VISION)
+    copy_weights(model, text, "text_model", TEXT)
+    return vision.eval(), text.eval()
+
+
+VISION = {
+    "class_embedding": "embeddings.class_embedding",
+    "positional_embedding": "embeddings.position_embedding.weight",
+    "conv1.weight": "embeddings.patch_embedding.weight",
+    "ln_pre": "pre_layrnorm",
+    "ln_post": "post_layernorm",
+    "proj": "visual_projection.weight",
+}
+TEXT = {
+    "token_embedding.weight": "embeddings.token_embedding.weight",
+    "positional_embedding": "embeddings.position_embedding.weight",
+    "ln_final": "final_layer_norm",
+    "text_projection": "text_projection.weight",
+}
+BLOCK = {
+    "ln_1": "layer_norm1",
+    "ln_2": "layer_norm2",
+    "mlp.c_fc": "mlp.fc1",
+    "mlp.c_proj": "mlp.fc2",
+}
+
+
+def copy_weights(source, destination, prefix, names):
+    """open_clip's tensors under transformers' names; every tensor must find its place."""
+    tensors = dict(source.state_dict())
+    found = {}
+    for old, new in names.items():
+        where = new if "projection" in new else f"{prefix}.{new}"
+        if old.startswith("ln_"):
+            found |= {f"{where}.{kind}": tensors[f"{old}.{kind}"] for kind in ("weight", "bias")}
+        else:
+            found[where] = tensors[old].T if "proj" in old else tensors[old]
+    for layer in range(LAYERS):
+        old, new = f"transformer.resblocks.{layer}", f"{prefix}.encoder.layers.{layer}"
+        for kind in ("weight", "bias"):
+            for a, b in BLOCK.items():
+                found[f"{new}.{b}.{kind}"] = tensors[f"{old}.{a}.{kind}"]
+            parts = tensors[f"{old}.attn.in_proj_{kind}"].chunk(3)
+            for part, name in zip(parts, "qkv", strict=True):
+                found[f"{new}.self_attn.{name}_proj.{kind}"] = part
+            found[f"{new}.self_attn.out_proj.{kind}"] = tensors[f"{old}.attn.out_proj.{kind}"]
+    expected = {n for n in destination.state_dict() if not n.endswith("position_ids")}
+    short = {name.removeprefix(f"{prefix}."): name for name in found}
+    remap = {name: name if name in found else short[name] for name in expected}
+    assert len(remap) == len(found)
+    destination.load_state_dict({name: found[old] for name, old in remap.items()}, strict=True)
+
+
+@pytest.mark.parametrize("quick_gelu", [True, False])
+@torch.no_grad()
+def test_image_tokens_equal_transformers(quick_gelu, make_clip):
+    model = make_clip(quick_gelu)
+    vision, _ = transformers_models(model, quick_gelu)
+    images = torch.randn(5, 3, IMAGE, IMAGE)
+    found = clip.image_tokens(model, images)
+    assert found.shape == (5, (IMAGE // PATCH) ** 2 + 1, JOINT)
+    output = vision(images)
+    inner = getattr(vision, "vision_model", vision)
+    tokens = vision.visual_projection(inner.post_layernorm(output.last_hidden_state))
+    expected = tokens / output.image_embeds.norm(dim=-1)[:, None, None]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("quick_gelu", [True, False])
+@torch.no_grad()
+def test_text_tokens_equal_transformers(quick_gelu, make_clip):
+    model = make_clip(quick_gelu)
+    _, text = transformers_models(model, quick_gelu)
+    ids = torch.zeros(4, CONTEXT, dtype=torch.long)
+    for row, length in enumerate((1, 4, 2, CONTEXT - 2)):
+        ids[row, 0] = START
+        ids[row, 1 : 1 + length] = torch.randint(1, 400, (length,))
+        ids[row, 1 + length] = END
+    found = clip.text_tokens(model, ids)
+    output = text(ids)
+    expected = text.text_projection(output.last_hidden_state)
+    expected = expected / output.text_embeds.norm(dim=-1)[:, None, None]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_class_and_end_tokens_have_length_one_and_the_pooled_direction(clip_folder):
+    encoder = clip.load_clip(Weights(clip=str(clip_folder)))
+    images = np.random.default_rng(0).integers(0, 256, (3, 31, 40, 3), dtype=np.uint8)
+    pooled = encoder.model.encode_image(
+        encoder.preprocess(torch.from_numpy(images)), normalize=True
+    )
+    torch.testing.assert_close(encoder.image_tokens(images)[:, 0], pooled)
+    captions = ["cat dog", "dog"]
+    ids = encoder.tokenize(captions)
+    ends = encoder.text_tokens(captions)[torch.arange(2), (ids != 0).sum(1) - 1]
+    torch.testing.assert_close(ends, encoder.model.encode_text(ids, normalize=True))
+
+
+def test_preprocessing_is_open_clips(clip_folder, rng):
+    encoder = clip.load_clip(Weights(clip=str(clip_folder)))
+    # smooth, because open_clip resizes 8-bit images and rounds
+    small = rng.integers(0, 256, (5, 6, 3), dtype=np.uint8)
+    picture = Image.fromarray(small).resize((70, 58), Image.Resampling.BICUBIC)
+    expected = image_transform(IMAGE, is_train=False)(picture)
+    found = encoder.preprocess(torch.from_numpy(np.array(picture)[None]))[0]
+    assert found.shape == expected.shape
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.03)
+
+
+def test_folder_brings_its_own_merges(clip_folder):
+    ids = clip.load_clip(Weights(clip=str(clip_folder))).tokenize(["cat dog"])
+    cat, dog = 513, 515  # second and fourth merge, after 512 single letters
+    assert ids[0].tolist() == [START, cat, dog, END, *[0] * (CONTEXT - 4)]
+
+
+def test_tokenizer_of_another_model_is_refused(clip_folder):
+    (clip_folder / "merges.txt.gz").write_bytes(gzip.compress(b"# version\na t</w>"))
+    with pytest.raises(WeightsError, match=f"knows 515 tokens.*made for {VOCABULARY}"):
+        clip.load_clip(Weights(clip=str(clip_folder)))
+
+
+def test_incomplete_weights_are_refused(clip_folder, make_clip):
+    tensors = {name: x.contiguous() for name, x in make_clip().state_dict().items()}
+    del tensors["visual.proj"]
+    save_file(tensors, clip_folder / "open_clip_model.safetensors")
+    with pytest.raises(WeightsError, match=r"visual\.proj"):
+        clip.load_clip(Weights(clip=str(clip_folder)))
+
+
+def test_folder_without_weights_is_refused(clip_folder):
+    (clip_folder / "open_clip_model.safetensors").unlink()
+    with pytest.raises(WeightsError, match="could not be loaded"):
+        clip.load_clip(Weights(clip=str(clip_folder)))
+
+
+def test_unknown_model_says_what_is_possible():
+    with pytest.raises(WeightsError, match=r"no-such-model.*weights\.clip must be"):
+        clip.load_clip(Weights(clip="no-such-model"))
+
+
+def test_wrong_image_size_is_refused(make_clip):
+    with pytest.raises(ShapeError, match="24"):
+        clip.image_tokens(make_clip(), torch.zeros(1, 3, 16, 16))
+
+
+def test_identity_follows_the_content(clip_folder):
+    weights = Weights(clip=str(clip_folder))
+    before = clip.identity(weights)
+    assert clip.identity(weights) == before
+    (clip_folder / "merges.txt.gz").write_bytes(gzip.compress(b"# other"))
+    assert clip.identity(weights) != before
