@@ -47,6 +47,9 @@ class Simulation(Section):
         description="median noise ceiling (% of variance, 3 repeats) per area group"
     )
     warp_mm: float = Field(5.0, ge=0, description="how far an individual's areas move, SD in mm")
+    noise_correlation: float = Field(
+        0.1, ge=0, le=1, description="share of the noise variance that is spontaneous activity"
+    )
     session_drift: float = Field(0.3, ge=0, description="SD of per-session offsets, in noise SD")
     session_gain: float = Field(0.1, ge=0, description="SD of per-session gains around 1")
     betas_format: Literal["hdf5", "nii.gz"] = "hdf5"
@@ -85,7 +88,7 @@ class Simulation(Section):
 
 
 class Roles(Section):
-    """Which regions feed which branch. Names are ROI labels or whole sets such as ``floc-faces``."""
+    """Which regions feed which branch: names of ROI labels or of whole sets like ``floc-faces``."""
 
     structural: list[str]
     semantic: list[str]
@@ -124,7 +127,7 @@ class Data(Section):
     def _base_is_a_subject(self) -> Data:
         if self.base_subject not in self.subjects:
             raise ValueError(
-                f"base_subject is {self.base_subject!r}, which is not among subjects {self.subjects}"
+                f"base_subject is {self.base_subject!r}, not one of the subjects {self.subjects}"
             )
         return self
 
@@ -147,7 +150,7 @@ class Targets(Section):
 
 
 class StructuralGenerator(Section):
-    """Appendix A of the paper; widths are not stated there and follow MindEye's low-level branch."""
+    """Appendix A of the paper; widths, not stated there, follow MindEye's low-level branch."""
 
     hidden: int = Field(4096, ge=8)
     n_blocks: int = Field(4, ge=0)

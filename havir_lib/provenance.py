@@ -18,13 +18,13 @@ from havir_lib import __version__
 
 PACKAGE_ROOT = Path(__file__).parent
 RECORDED_PACKAGES = (
-    "torch diffusers transformers open_clip_torch numpy scipy pandas scikit-image scikit-learn "
-    "himalaya nibabel nilearn matplotlib seaborn"
-).split()
+    *("torch", "diffusers", "transformers", "open_clip_torch", "numpy", "scipy", "pandas"),
+    *("scikit-image", "scikit-learn", "himalaya", "nibabel", "nilearn", "matplotlib", "seaborn"),
+)
 
 
 def digest(content: Any) -> str:
-    """SHA-256 (first 16 hex digits) of any JSON-like content; arrays go in by dtype, shape, bytes."""
+    """SHA-256 (first 16 hex digits) of JSON-like content; arrays by dtype, shape and bytes."""
     text = json.dumps(content, sort_keys=True, default=_describe)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -56,7 +56,7 @@ def stamp(path: Path) -> list:
 
 @cache
 def source_digest(*packages: str) -> str:
-    """Hash of the Python source of `packages` (folders or modules of ``havir_lib``; all if none)."""
+    """Hash of the Python source of `packages` (folders or modules of havir_lib; default all)."""
     roots = [PACKAGE_ROOT / name for name in packages] or [PACKAGE_ROOT]
     total = hashlib.sha256()
     for file in sorted(_python_files(roots)):

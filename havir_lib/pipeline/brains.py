@@ -72,7 +72,7 @@ def stimuli(run: Run) -> Stimuli:
 
 
 def test_images(run: Run, name: str) -> np.ndarray:
-    """What the subject saw in the test trials, uint8 (n, H, W, 3), in the order of its test betas."""
+    """Stimuli of the test betas, in their order, uint8 (n, H, W, 3)."""
     return stimuli(run).images(subject(run, name).test_images)
 
 

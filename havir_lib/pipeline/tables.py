@@ -1,10 +1,9 @@
-"""Every table of the paper and its controls: computed, saved with provenance, returned for reading."""
+"""The paper's tables and their controls: computed, saved with provenance, returned to be read."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from havir_lib.data.subject import roi_table
 from havir_lib.evaluation import compare, get_metrics, summarise
 from havir_lib.evaluation.published import load_published
 from havir_lib.pipeline import brains, decoding, images, interpretability
