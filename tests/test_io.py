@@ -10,7 +10,6 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("old")
 
-
     def crash():
         with atomic_write(path) as temporary:
             temporary.write_text("half")
