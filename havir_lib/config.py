@@ -48,7 +48,7 @@ class Simulation(Section):
     )
     warp_mm: float = Field(5.0, ge=0, description="how far an individual's areas move, SD in mm")
     noise_correlation: float = Field(
-        0.1, ge=0, le=1, description="share of the noise variance that is spontaneous activity"
+        0.2, ge=0, le=1, description="share of the noise variance that is spontaneous activity"
     )
     session_drift: float = Field(0.3, ge=0, description="SD of per-session offsets, in noise SD")
     session_gain: float = Field(0.1, ge=0, description="SD of per-session gains around 1")

@@ -24,6 +24,8 @@ SPREAD = 0.35
 """SD, in log units, of the noise-ceiling SNR across the voxels of a group."""
 SIGNAL_SD, BASELINE = 0.8, 1.0
 """Median SD of the signal and mean response over images, % signal change."""
+IMAGES_IN_MIND = 4
+"""Random images whose responses make up the spontaneous activity of a trial."""
 
 
 @dataclass(frozen=True)
@@ -69,27 +71,46 @@ def draw_gains(voxels: Voxels, settings: Simulation, rng: np.random.Generator) -
 
 
 def session_betas(
-    signal: np.ndarray, gains: Gains, settings: Simulation, rng: np.random.Generator
+    signal: np.ndarray,
+    shown: np.ndarray,
+    gains: Gains,
+    settings: Simulation,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """Measure one session.
 
+    A share `noise_correlation` of the noise is spontaneous activity, which resembles responses to
+    pictures (Kenet et al. 2003): on each trial the mean response to a few random images. All voxels
+    take part at once, so that averaging over voxels does not remove it; the rest is white.
+
     Parameters
     ----------
-    signal : ndarray (trials, n) of float32
-        Noise-free response to each trial's image, variance 1 over images.
+    signal : ndarray (n_images, n) of float32
+        Noise-free response to each image, variance 1 over images (or all 0).
+    shown : ndarray (trials,) of int
+        Image of each trial, as a row of `signal`.
 
     Returns
     -------
     ndarray (trials, n) of int16
         % signal change times 300. The session has its own offset and gain per voxel.
     """
-    n_trials, n = signal.shape
+    n_trials, n = len(shown), signal.shape[1]
     offset = settings.session_drift * gains.noise_sd * rng.standard_normal(n, np.float32)
     gain = 1 + settings.session_gain * rng.standard_normal(n, np.float32)
-    betas = gain * (gains.baseline + gains.signal_sd * signal) + offset
-    betas += gains.noise_sd * rng.standard_normal((n_trials, n), np.float32)
+    betas = gain * (gains.baseline + gains.signal_sd * signal[shown]) + offset
+    share = settings.noise_correlation
+    noise = np.float32(np.sqrt(1 - share)) * rng.standard_normal((n_trials, n), np.float32)
+    noise += np.float32(np.sqrt(share)) * spontaneous(signal, n_trials, rng)
+    betas += gains.noise_sd * noise
     limit = np.iinfo(np.int16)
     return np.clip(np.rint(betas * SCALE), limit.min, limit.max).astype(np.int16)
+
+
+def spontaneous(signal: np.ndarray, n_trials: int, rng: np.random.Generator) -> np.ndarray:
+    """Activity without a picture, (n_trials, n) float32, with the variance of `signal`."""
+    rows = rng.integers(len(signal), size=(IMAGES_IN_MIND, n_trials))
+    return sum(signal[row] for row in rows) / np.float32(np.sqrt(IMAGES_IN_MIND))
 
 
 def write_hdf5(path: Path, betas: np.ndarray, ijk: np.ndarray, shape: tuple[int, ...]) -> None:

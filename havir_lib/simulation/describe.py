@@ -42,8 +42,10 @@ code reads both.
   counts), 60 % of the tuning by the area's preference, the rest random. No network is asked.
 - Other visual cortex: half of each.
 - Crosstalk {crosstalk}: that share of each area's signal variance is of the other kind.
-- Noise: white over trials and voxels, so that the median noise ceiling (3 repeats) per group is
-  {noise_ceiling}; per-session offsets (SD {drift} of the noise SD) and gains (SD {gain}).
+- Noise: set so that the median noise ceiling (3 repeats) per group is {noise_ceiling}. A share
+  {noise_correlation} of its variance is spontaneous activity that looks like responses to random
+  images and is common to all voxels; the rest is white. Session drifts: offsets with SD {drift} of
+  the noise SD, gains with SD {gain}.
 
 ## Parameters
 
@@ -72,6 +74,7 @@ def description(config: Config, design: Design) -> str:
         repeats=settings.repeats,
         crosstalk=settings.crosstalk,
         noise_ceiling=", ".join(f"{k} {v:g} %" for k, v in settings.noise_ceiling.items()),
+        noise_correlation=settings.noise_correlation,
         drift=settings.session_drift,
         gain=settings.session_gain,
         parameters=yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False),

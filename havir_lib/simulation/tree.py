@@ -162,7 +162,7 @@ def _write_betas(
     collected = []
     for session, entry in enumerate(entries, start=1):
         rng = np.random.default_rng([settings.subjects[subject].seed, settings.seed, 4, session])
-        betas = session_betas(signal[entry], gains, settings, rng)
+        betas = session_betas(signal, entry, gains, settings, rng)
         collected.append(betas)
         path = folder / f"betas_session{session:02d}.{settings.betas_format}"
         if path.is_file():

@@ -174,7 +174,7 @@ def test_written_noise_ceilings_match_the_configured_medians(rng, drift):
     images = rng.permutation(np.repeat(np.arange(n_images), 3))
     sessions = np.repeat(np.arange(n_sessions), len(images) // n_sessions)
     betas = np.concatenate(
-        [session_betas(signal[images[sessions == s]], gains, settings, rng) for s in range(4)]
+        [session_betas(signal, images[sessions == s], gains, settings, rng) for s in range(4)]
     )
     ncsnr = estimate_ncsnr(betas, images, sessions)
     ceiling = 100 * ncsnr**2 / (ncsnr**2 + 1 / 3)
@@ -205,8 +205,25 @@ def test_sessions_drift_by_voxel(rng):
     group = np.ones(400, np.int8)
     voxels = Voxels(np.zeros((400, 3), np.int32), group, np.zeros(400, np.float32))
     gains = draw_gains(voxels, settings, rng)
-    signal = np.zeros((900, 400), np.float32)
-    means = [session_betas(signal, gains, settings, rng).mean(0) / 300 for _ in range(2)]
+    signal, shown = np.zeros((9, 400), np.float32), np.tile(np.arange(9), 100)
+    means = [session_betas(signal, shown, gains, settings, rng).mean(0) / 300 for _ in range(2)]
     offset = (means[0] - means[1]) / gains.noise_sd / np.sqrt(2)
     assert offset.std() == pytest.approx(0.6, rel=0.15)
     assert gains.baseline.mean() == pytest.approx(np.mean(means), rel=0.1)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_spontaneous_activity_correlates_voxels_with_like_tuning(rng, share):
+    settings = SETTINGS.model_copy(
+        update={"noise_correlation": share, "session_drift": 0.0, "session_gain": 0.0}
+    )
+    voxels = Voxels(np.zeros((3, 3), np.int32), np.ones(3, np.int8), np.zeros(3, np.float32))
+    gains = draw_gains(voxels, settings, rng)
+    first, other = rng.standard_normal((2, 5000), np.float32)
+    signal = np.stack([first, first, other], axis=1)  # two voxels tuned alike, one otherwise
+    betas = session_betas(signal, np.arange(5000), gains, settings, rng) / 300
+    noise = betas - gains.baseline - gains.signal_sd * signal
+    np.testing.assert_allclose(noise.std(0), gains.noise_sd, rtol=0.05)
+    correlation = np.corrcoef(noise.T)
+    assert correlation[0, 1] == pytest.approx(share, abs=0.05)
+    assert correlation[0, 2] == pytest.approx(0, abs=0.05)
