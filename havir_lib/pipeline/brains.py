@@ -84,7 +84,7 @@ def role_counts(run: Run, name: str) -> pd.DataFrame:
 def region_labels(run: Run) -> pd.DataFrame:
     """Every region that feeds a branch: columns roi, set, label (its integer in the file), role."""
     name = run.base_subject
-    regions = _regions_with_role(run, name)
+    regions = regions_with_role(run, name)
     tables = RoiAtlas(layout_of(run.config, data_root(run)), name, subject(run, name).shape).tables
     labels = [tables[row.roi_set][row.roi] for row in regions.itertuples()]
     return regions.rename(columns={"roi_set": "set"}).assign(label=labels)
@@ -95,7 +95,7 @@ def voxel_counts(run: Run) -> pd.DataFrame:
     rows = []
     for name in run.subjects:
         brain = subject(run, name)
-        for row in _regions_with_role(run, name).itertuples():
+        for row in regions_with_role(run, name).itertuples():
             n = int((brain.rois[row.roi] & getattr(brain, row.role)).sum())
             rows.append({"subject": name, "role": row.role, "roi": row.roi, "n_voxels": n})
         for role in ("structural", "semantic"):
@@ -104,7 +104,7 @@ def voxel_counts(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _regions_with_role(run: Run, name: str) -> pd.DataFrame:
+def regions_with_role(run: Run, name: str) -> pd.DataFrame:
     """Labelled regions (roi_set, roi, role) of the sets and labels that the roles name."""
     regions = roi_table([subject(run, name)])
     labelled = regions[regions["roi"] != regions["roi_set"]]

@@ -186,7 +186,7 @@ def latent_correlation(run: Run, name: str) -> pd.DataFrame:
     """Correlation of predicted and true latents per test image, averaged, for network and ridge."""
     true = predictions(run, name, "true targets").latents
     rows = {
-        method: paired_correlation(_flat(true), _flat(predictions(run, name, method).latents))
+        method: paired_correlation(flat(true), flat(predictions(run, name, method).latents))
         for method in ("HAVIR", "ridge", "shuffled voxels")
     }
     frame = pd.DataFrame(rows)
@@ -201,7 +201,7 @@ def token_retrieval(run: Run, name: str) -> pd.DataFrame:
         predicted = predictions(run, name, method)
         for kind in ("image_tokens", "text_tokens"):
             similarity = all_correlations(
-                _flat(getattr(predicted, kind)), _flat(getattr(true, kind))
+                flat(getattr(predicted, kind)), flat(getattr(true, kind))
             )
             rank = (similarity > np.diag(similarity)[:, None]).sum(axis=1)
             rows.append(
@@ -223,7 +223,7 @@ def nearest_captions(run: Run, name: str, n: int = 8) -> pd.DataFrame:
     pool = target.select(np.unique(brain.train_images))
     predicted = predictions(run, name)
     similarity = all_correlations(
-        _flat(predicted.text_tokens[:n]), _flat(pool.text_tokens[:, 0].astype("f4"))
+        flat(predicted.text_tokens[:n]), flat(pool.text_tokens[:, 0].astype("f4"))
     )
     store = brains.stimuli(run)
     nearest = store.captions(pool.image_ids[similarity.argmax(axis=1)])
@@ -236,5 +236,5 @@ def nearest_captions(run: Run, name: str, n: int = 8) -> pd.DataFrame:
     )
 
 
-def _flat(array: np.ndarray) -> np.ndarray:
+def flat(array: np.ndarray) -> np.ndarray:
     return array.reshape(len(array), -1).astype("f4")

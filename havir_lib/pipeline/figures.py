@@ -1,0 +1,266 @@
+"""The paper's figures and their companions: gathered from cached results, drawn, saved, shown.
+
+Every function returns the path of the PNG it wrote, so a notebook shows exactly what was saved.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from havir_lib.data import noise_ceiling as ceiling_of
+from havir_lib.data.layout import layout_of
+from havir_lib.data.rois import read_volume
+from havir_lib.evaluation.correlation import paired_correlation
+from havir_lib.pipeline import brains, decoding, images, interpretability
+from havir_lib.pipeline.run import Run
+from havir_lib.pipeline.tables import provenance
+from havir_lib.plots import (
+    figure_ablations,
+    figure_contact_sheet,
+    figure_gallery,
+    figure_methods,
+    figure_reconstructions,
+    save_figure,
+)
+from havir_lib.plots.rois import ROLE_CODES, BrainMap, figure_noise_ceiling, figure_roles
+
+MAKES = {
+    "fig1_framework": "framework",
+    "roi_maps": "roi_maps",
+    "noise_ceiling": "noise_ceiling",
+    "recovery_check": "recovery_check",
+    "fig2_reconstructions": "reconstructions",
+    "fig3_comparison": "comparison",
+    "fig4_ablations": "ablations",
+    "fig5_interpretability_base": "interpretability_base",
+    "fig6_interpretability_others": "interpretability_others",
+}
+"""Figure → the function here that makes it."""
+
+
+def _save(run: Run, figure, name: str, caption: str, *made_from: object) -> Path:
+    record = provenance(run, **{f"input_{n}": item for n, item in enumerate(made_from)})
+    return save_figure(figure, run.workspace.figures, name, record, run.simulated, caption=caption)
+
+
+def example_stimuli(run: Run) -> Path:
+    """A contact sheet of test stimuli."""
+    store = brains.stimuli(run)
+    ids = brains.subject(run, run.base_subject).test_images[:16]
+    pictures = store.images(ids)
+    figure = figure_contact_sheet(pictures, per_row=8)
+    return _save(run, figure, "stimuli", "Stimuli of the test set.", pictures)
+
+
+def roi_maps(run: Run) -> Path:
+    """Where structural and semantic voxels lie in each subject's own brain."""
+    maps = {name: _role_map(run, name) for name in run.subjects}
+    caption = "Structural and semantic voxels of each subject, in its own space."
+    volumes = [item.volume for item in maps.values()]
+    return _save(run, figure_roles(maps), "roi_maps", caption, volumes)
+
+
+def _role_map(run: Run, name: str) -> BrainMap:
+    brain = brains.subject(run, name)
+    codes = sum(getattr(brain, role) * code for role, code in ROLE_CODES.items())
+    return brain_map(run, name, codes.astype("f4"))
+
+
+def brain_map(run: Run, name: str, values: np.ndarray, voxels=slice(None)) -> BrainMap:
+    """One value per voxel of a subject as a volume over its own anatomy."""
+    brain = brains.subject(run, name)
+    volume = np.full(brain.shape, np.nan, "f4")
+    volume[tuple(brain.ijk[voxels].T)] = values
+    folder = layout_of(run.config, brains.data_root(run)).roi_directory(name).parent
+    path = folder / "T1_to_func1pt8mm.nii.gz"
+    anatomy = read_volume(path, f"Anatomy of {name}", brain.shape)
+    return BrainMap(volume, anatomy.values, brain.affine)
+
+
+def noise_ceiling(run: Run) -> Path:
+    """Noise ceiling of each region's voxels."""
+    rows = []
+    for name in run.subjects:
+        brain = brains.subject(run, name)
+        ceiling = ceiling_of(brain.ncsnr, brain.test_repeats)
+        for row in brains.regions_with_role(run, name).itertuples():
+            inside = brain.rois[row.roi].to_numpy() & getattr(brain, row.role)
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "subject": name,
+                        "role": row.role,
+                        "roi": row.roi,
+                        "noise_ceiling": ceiling[inside],
+                    }
+                )
+            )
+    voxels = pd.concat(rows, ignore_index=True)
+    caption = "Share of the variance of mean test responses that could be explained at best."
+    figure = figure_noise_ceiling(voxels)
+    return _save(run, figure, "noise_ceiling", caption, voxels["noise_ceiling"].to_numpy())
+
+
+def decoded_latents(run: Run, name: str) -> Path:
+    """What the structural branch alone sees: its predicted latents, decoded."""
+    only = images.reconstructions(run, name, configuration="only z'").images
+    ridge = images.reconstructions(run, name, "ridge", "only z'").images
+    true = images.reconstructions(run, name, "true targets", "only z'").images
+    rows = random_rows(run, len(only), run.config.figures.n_examples)
+    columns = {"true z": true[rows], "HAVIR": only[rows], "ridge": ridge[rows]}
+    figure = figure_methods(brains.test_images(run, name)[rows], columns)
+    caption = f"Latents predicted from {name}'s structural voxels, decoded without diffusion."
+    return _save(run, figure, f"decoded_latents_{name}", caption, *columns.values())
+
+
+def recovery_check(run: Run) -> Path:
+    """Stimuli, their VAE round trip, and reconstructions from their true targets."""
+    name = run.base_subject
+    made = images.reconstructions(run, name, "true targets").images
+    decoded = images.reconstructions(run, name, "true targets", "only z'").images
+    tokens = images.reconstructions(run, name, "true targets", "w/o z'").images
+    rows = random_rows(run, len(made), run.config.figures.n_examples)
+    columns = {
+        "VAE round trip": decoded[rows],
+        "true z and tokens": made[rows],
+        "true tokens only": tokens[rows],
+    }
+    figure = figure_methods(brains.test_images(run, name)[rows], columns)
+    caption = "Recovery check: reconstructions from the true targets of randomly drawn test images."
+    return _save(run, figure, "recovery_check", caption, *columns.values())
+
+
+def reconstructions(run: Run) -> Path:
+    """Figure 2: chosen test images (caption, stimulus, one reconstruction per subject)."""
+    rows = chosen_rows(run, run.config.figures.n_examples)
+    return _subjects_grid(run, rows, "fig2_reconstructions", "chosen: the best of the base subject")
+
+
+def random_reconstructions(run: Run) -> Path:
+    """The same for test images drawn at random."""
+    n = len(brains.subject(run, run.base_subject).test_images)
+    rows = random_rows(run, n, run.config.figures.n_examples)
+    return _subjects_grid(run, rows, "reconstructions_random", "drawn at random")
+
+
+def _subjects_grid(run: Run, rows: np.ndarray, file: str, how: str) -> Path:
+    ids = brains.subject(run, run.base_subject).test_images[rows]
+    store = brains.stimuli(run)
+    columns = {name: _images_of(run, name, ids) for name in run.subjects}
+    captions = [five[0] for five in store.captions(ids)]
+    figure = figure_reconstructions(captions, store.images(ids), columns)
+    caption = f"Reconstructions of test images ({how}), one per subject."
+    return _save(run, figure, file, caption, *columns.values())
+
+
+def _images_of(
+    run: Run, name: str, ids: np.ndarray, method: str = "HAVIR", configuration: str = "HAVIR"
+) -> np.ndarray:
+    made = images.reconstructions(run, name, method, configuration)
+    return made.images[pd.Index(made.image_ids).get_indexer(ids)]
+
+
+def gallery(run: Run) -> Path:
+    """Random reconstructions of the base subject beside chosen ones, and saying which are which."""
+    name, n = run.base_subject, run.config.figures.n_random
+    truth, made = brains.test_images(run, name), images.reconstructions(run, name).images
+    chosen, drawn = chosen_rows(run, n // 2), random_rows(run, len(made), n)
+    sections = {
+        f"Chosen: best pixel correlation ({name})": (truth[chosen], made[chosen]),
+        f"Drawn at random ({name}, seed {run.config.seed})": (truth[drawn], made[drawn]),
+    }
+    figure = figure_gallery(sections)
+    return _save(run, figure, "gallery", "Chosen and random reconstructions.", made)
+
+
+def comparison(run: Run) -> Path:
+    """Figure 3: the same test images, method by method."""
+    rows = chosen_rows(run, run.config.figures.n_examples)
+    ids = brains.subject(run, run.base_subject).test_images[rows]
+    methods = ("HAVIR", "ridge", "shuffled voxels", "true targets")
+    columns = {method: _images_of(run, run.base_subject, ids, method) for method in methods}
+    figure = figure_methods(brains.stimuli(run).images(ids), columns)
+    caption = f"The same test images of {run.base_subject}, method by method."
+    return _save(run, figure, "fig3_comparison", caption, *columns.values())
+
+
+def ablations(run: Run) -> Path:
+    """Figure 4: the same test images, configuration by configuration."""
+    rows = chosen_rows(run, run.config.figures.n_examples)
+    name = run.base_subject
+    ids = brains.subject(run, name).test_images[rows]
+    columns = {
+        configuration: _images_of(run, name, ids, configuration=configuration)
+        for configuration in images.CONFIGURATIONS
+    }
+    figure = figure_ablations(brains.stimuli(run).images(ids), columns)
+    caption = f"The full model and its ablated configurations ({name})."
+    return _save(run, figure, "fig4_ablations", caption, *columns.values())
+
+
+def chosen_rows(run: Run, n: int) -> np.ndarray:
+    """Test images of the base subject that show the method at its best, the most complex first.
+
+    Of the quarter with the highest pixel correlation, those whose stimulus has the most detail
+    (standard deviation of its brightness gradients).
+    """
+    name = run.base_subject
+    truth, made = brains.test_images(run, name), images.reconstructions(run, name).images
+    quality = paired_correlation(decoding.flat(truth), decoding.flat(made))
+    best = np.argsort(-quality, kind="stable")[: max(n, len(quality) // 4)]
+    grey = truth[best].mean(axis=-1)
+    detail = np.abs(np.diff(grey, axis=1)).mean((1, 2)) + np.abs(np.diff(grey, axis=2)).mean((1, 2))
+    return best[np.argsort(-detail, kind="stable")[:n]]
+
+
+def random_rows(run: Run, n_images: int, n: int) -> np.ndarray:
+    """Rows drawn at random by the run's seed, in rising order."""
+    rng = np.random.default_rng([run.config.seed, 12])
+    return np.sort(rng.choice(n_images, min(n, n_images), replace=False))
+
+
+def interpretability_base(run: Run) -> Path:
+    """Figure 5: importance maps of the base subject."""
+    from havir_lib.plots.interpretation import figure_importance
+
+    name = run.base_subject
+    maps = {branch: _importance_map(run, name, branch) for branch in interpretability.BRANCHES}
+    summaries = {
+        branch: interpretability.by_region(run, name, branch)
+        for branch in interpretability.BRANCHES
+    }
+    figure = figure_importance(maps, summaries, name)
+    caption = f"Weight norm of each voxel in {name}: A structural branch, B semantic branch."
+    volumes = [item.volume for item in maps.values()]
+    return _save(run, figure, "fig5_interpretability_base", caption, volumes)
+
+
+def interpretability_others(run: Run) -> Path:
+    """Figure 6: importance maps of the other subjects."""
+    from havir_lib.plots.interpretation import figure_importance_subjects
+
+    others = [name for name in run.subjects if not run.is_base(name)]
+    maps = {
+        name: {
+            branch: _importance_map(run, name, branch) for branch in interpretability.BRANCHES
+        }
+        for name in others
+    }
+    figure = figure_importance_subjects(maps)
+    caption = "Weight norms of the transferred networks, each in its subject's own space."
+    volumes = [item.volume for pair in maps.values() for item in pair.values()]
+    return _save(run, figure, "fig6_interpretability_others", caption, volumes)
+
+
+def _importance_map(run: Run, name: str, branch: decoding.Branch) -> BrainMap:
+    found = interpretability.importance(run, name, branch)
+    shown = brain_map(run, name, found.maps["norm"], found.voxels)
+    image = nib.Nifti1Image(shown.volume, shown.affine)
+    folder = run.workspace.root / "maps"
+    folder.mkdir(parents=True, exist_ok=True)
+    nib.save(image, folder / f"{name}_{branch}_weight_norm.nii.gz")
+    return shown

@@ -1,0 +1,140 @@
+"""Step 09: importance of each voxel, its null, and the truth where it is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from havir_lib.data.subject import average_repeats
+from havir_lib.interpretation import (
+    activation_pattern,
+    pattern_norm,
+    roi_summary,
+    scaled_weight_norm,
+    spatial_blocks,
+    spearman_interval,
+    weight_norm,
+)
+from havir_lib.io import load_arrays
+from havir_lib.models import build
+from havir_lib.pipeline import brains
+from havir_lib.pipeline.decoding import Branch, trained
+from havir_lib.pipeline.run import Run
+from havir_lib.training import load_model, predict
+from havir_lib.training.state import BEST
+
+N_NULL = 20
+BRANCHES: tuple[Branch, ...] = ("structural", "semantic")
+MAPS = {
+    "norm": "weight norm (the paper's)",
+    "scaled": "weight norm × voxel SD",
+    "pattern": "activation pattern (Haufe)",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Importance:
+    """Maps of one subject and branch, over the voxels of that branch.
+
+    Attributes
+    ----------
+    maps : dict
+        Key of :data:`MAPS` → ndarray (V,).
+    null : ndarray, shape (N_NULL, V)
+        The paper's map of networks with fresh random weights: what it shows before any training.
+    voxels : ndarray of bool
+        Which of the subject's voxels these are.
+    """
+
+    maps: dict[str, np.ndarray]
+    null: np.ndarray
+    voxels: np.ndarray
+
+
+@lru_cache(maxsize=16)
+def importance(run: Run, name: str, branch: Branch) -> Importance:
+    """Importance of every voxel of a subject's branch, by three measures."""
+    brain = brains.subject(run, name)
+    voxels = getattr(brain, branch)
+    model = load_model(trained(run, name, branch) / BEST)
+    betas, _, _ = average_repeats(brain.train_betas[:, voxels], brain.train_images)
+    weight = _first_weight(model)
+    outputs = predict(model, betas, run.device)
+    flat = np.concatenate([part.reshape(len(part), -1) for part in outputs], axis=1)
+    maps = {
+        "norm": weight_norm(weight),
+        "scaled": scaled_weight_norm(weight, betas.std(axis=0)),
+        "pattern": pattern_norm(activation_pattern(betas, flat)),
+    }
+    fresh = (build(model.architecture, seed=1 + seed) for seed in range(N_NULL))
+    null = np.stack([weight_norm(_first_weight(network)) for network in fresh])
+    return Importance(maps, null, voxels)
+
+
+def _first_weight(model) -> np.ndarray:
+    """Weights of the first linear layer, (hidden, V)."""
+    return model.embed[0].weight.detach().cpu().numpy()
+
+
+def by_region(run: Run, name: str, branch: Branch) -> pd.DataFrame:
+    """The paper's map summarised per region, with the range of the null."""
+    found, brain = importance(run, name, branch), brains.subject(run, name)
+    names = [roi for roi in _regions(run, name, branch) if brain.rois[roi][found.voxels].any()]
+    rois = brain.rois[found.voxels].reset_index(drop=True)
+    return roi_summary(found.maps["norm"], rois, names=names, null=found.null)
+
+
+def _regions(run: Run, name: str, branch: Branch) -> list[str]:
+    regions = brains.regions_with_role(run, name)
+    return list(regions.loc[regions["role"] == branch, "roi"])
+
+
+def validity(run: Run) -> pd.DataFrame:
+    """Rank correlation of each map with the truth, per subject and branch.
+
+    The truth is the variance that the simulation put into a voxel as signal, relative to all its
+    variance; where the data are measured there is none, and the maps are compared with the noise
+    ceiling instead (column ``truth`` says which).
+
+    Returns
+    -------
+    DataFrame
+        Columns subject, role, map, truth, rho, low, high, n.
+    """
+    settings = run.config.evaluation
+    rows = []
+    for name in run.subjects:
+        brain = brains.subject(run, name)
+        kind, truth = _truth(run, name)
+        for branch in BRANCHES:
+            found = importance(run, name, branch)
+            blocks = spatial_blocks(brain.ijk[found.voxels])
+            for key, label in MAPS.items():
+                interval = spearman_interval(
+                    found.maps[key],
+                    truth[found.voxels],
+                    blocks=blocks,
+                    n_bootstrap=settings.n_bootstrap,
+                    confidence=settings.confidence,
+                    seed=run.config.seed,
+                )
+                rows.append(
+                    {"subject": name, "role": branch, "map": label, "truth": kind, **interval}
+                )
+    return pd.DataFrame(rows)
+
+
+def _truth(run: Run, name: str) -> tuple[str, np.ndarray]:
+    """What is known about each voxel's signal, in the order of the subject's voxels."""
+    brain = brains.subject(run, name)
+    file = brains.data_root(run) / "truth" / f"{name}.npz"
+    if not file.is_file():
+        return "noise ceiling (ncsnr)", brain.ncsnr
+    known = load_arrays(file)
+    share = known["signal_sd"] ** 2 / (known["signal_sd"] ** 2 + known["noise_sd"] ** 2)
+    volume = np.full(brain.shape, np.nan)
+    volume[tuple(known["ijk"].T)] = share
+    return "simulated signal variance", volume[tuple(brain.ijk.T)]

@@ -1,0 +1,128 @@
+"""The whole chain on the smallest profile: every notebook, figure and table, twice, and after a kill."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import pandas as pd
+import pytest
+from PIL import Image
+
+from havir_lib.paths import PROJECT_ROOT
+from havir_lib.pipeline.workflow import Plan
+
+TIMEOUT = 900
+
+
+def _command(workspace, *extra):
+    overrides = json.dumps({"workspace": str(workspace)})
+    command = [sys.executable, "-m", "havir_lib.cli", "run", "--profile", "smoke"]
+    return [*command, "--overrides", overrides, "--cores", "2", *extra]
+
+
+def _environment():
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+    return os.environ | {"PATH": path, "PYTHONPATH": str(PROJECT_ROOT)}
+
+
+def _run(workspace, *extra):
+    return subprocess.run(
+        _command(workspace, *extra),
+        cwd=PROJECT_ROOT,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    workspace = tmp_path_factory.mktemp("smoke")
+    result = _run(workspace)
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-8000:]
+    overrides = json.dumps({"workspace": str(workspace)})
+    return Plan.from_arguments({"profile": "smoke", "overrides": overrides})
+
+
+def test_every_notebook_ran_without_error(finished):
+    for step in finished.steps:
+        notebook = nbformat.read(step.executed, as_version=4)
+        outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
+        assert outputs, step.executed
+        assert not [out for out in outputs if out.output_type == "error"]
+
+
+def test_paper_figures_and_tables_exist_with_provenance_and_stamp(finished):
+    results = [path for step in finished.steps for path in step.outputs]
+    assert len(results) >= 10
+    for path in results:
+        sidecar = json.loads(open(re.sub(r"\.(png|csv)$", ".json", path)).read())
+        assert sidecar["data"] == "SIMULATED"
+        assert sidecar["configuration"]
+        assert sidecar["software"]["source"]
+
+
+def test_figures_are_pictures_and_not_blank(finished):
+    for path in finished.workspace.figures.glob("*.png"):
+        picture = Image.open(path).convert("L")
+        assert picture.width > 400
+        low, high = picture.getextrema()
+        assert high - low > 50, path
+
+
+def test_tables_are_long_and_hold_what_they_promise(finished):
+    tables = finished.workspace.tables
+    ablations = pd.read_csv(tables / "table4_ablations.csv")
+    assert {"configuration", "subject", "metric", "value", "low", "high", "n"} <= set(ablations)
+    assert set(ablations["configuration"]) == {"HAVIR", "only z'", "w/o e_cap", "w/o e_img", "w/o z'"}
+    assert set(ablations["data"]) == {"SIMULATED"}
+    comparison = pd.read_csv(tables / "table3_comparison.csv")
+    assert set(comparison.loc[comparison["source"] == "rerun", "data"]) == {"SIMULATED"}
+    assert (ablations["low"] <= ablations["value"]).all()
+    assert (ablations["value"] <= ablations["high"]).all()
+
+
+def test_report_shows_every_figure(finished):
+    page = open(finished.report).read()
+    assert "SIMULATED" in page
+    for path in finished.workspace.figures.glob("fig*.png"):
+        assert path.stem.split("_")[0].replace("fig", "Figure ") in page
+
+
+def test_second_run_has_nothing_to_do(finished):
+    before = {path: path.stat().st_mtime_ns for path in finished.workspace.figures.iterdir()}
+    result = _run(finished.workspace.root)
+    assert result.returncode == 0
+    assert "Nothing to be done" in result.stdout + result.stderr
+    assert before == {p: p.stat().st_mtime_ns for p in finished.workspace.figures.iterdir()}
+
+
+def test_a_killed_run_continues_to_the_same_tables(finished, tmp_path):
+    process = subprocess.Popen(
+        _command(tmp_path),
+        cwd=PROJECT_ROOT,
+        env=_environment(),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    training = tmp_path / "cache" / "trained_structural"
+    deadline = time.monotonic() + TIMEOUT
+    while not training.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)  # in the middle of training
+    process.wait()
+    assert not (tmp_path / "report.html").exists()
+
+    result = _run(tmp_path)
+    assert result.returncode == 0, result.stderr[-8000:]
+    for table in finished.workspace.tables.glob("*.csv"):
+        assert (tmp_path / "tables" / table.name).read_bytes() == table.read_bytes(), table.name
+    for figure in finished.workspace.figures.glob("*.png"):
+        assert (tmp_path / "figures" / figure.name).read_bytes() == figure.read_bytes(), figure.name
