@@ -1,0 +1,184 @@
+"""The small CLIP: an open_clip ``CLIP`` from a small configuration, and its own BPE vocabulary.
+
+Besides captions it learns from the scenes' object lists (which objects, setting and light are in
+the picture, and which patches an object covers): image tokens then say where things are after far
+fewer pictures than contrast alone would need. The two linear heads used for that are thrown away.
+
+Shape words: B batch, P = 64 patches, T = 32 text tokens, D = 128 width of the joint space.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import torch
+from open_clip.tokenizer import SimpleTokenizer
+from safetensors.torch import save_file
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from havir_lib.io import atomic_write, write_json
+from havir_lib.mini.data import LABELS, SIZE, SceneSet
+from havir_lib.mini.fit import Draw, Loss
+
+CONTEXT = 32
+MERGES = 1000
+MERGES_FILE = "bpe_scenes.txt.gz"
+WEIGHTS_FILE = "open_clip_model.safetensors"
+WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+"""How open_clip's tokenizer cuts text into words before merging letters."""
+
+LABEL_WEIGHT = 0.2
+PATCH_WEIGHT = 0.5
+RARE = -4.0
+"""Initial logit of every label: a label is true of about one picture in fifty."""
+
+PREPROCESS = {
+    "size": SIZE,
+    "mode": "RGB",
+    "mean": [0.48145466, 0.4578275, 0.40821073],
+    "std": [0.26862954, 0.26130258, 0.27577711],
+    "interpolation": "bicubic",
+    "resize_mode": "shortest",
+}
+
+
+def clip_config(vocab_size: int) -> dict:
+    """open_clip's model configuration for a vocabulary."""
+    return {
+        "embed_dim": 128,
+        "vision_cfg": {
+            "image_size": SIZE,
+            "patch_size": 16,
+            "layers": 4,
+            "width": 128,
+            "head_width": 32,
+        },
+        "text_cfg": {
+            "context_length": CONTEXT,
+            "vocab_size": vocab_size,
+            "width": 128,
+            "heads": 4,
+            "layers": 2,
+        },
+    }
+
+
+def train_vocabulary(captions: Iterable[str], path: Path, n_merges: int = MERGES) -> None:
+    """Learn byte-pair merges from captions and write them as open_clip reads them.
+
+    open_clip's ``SimpleTokenizer`` skips the first line and takes every other one as a merge, so
+    the file has a header line and no empty line at its end. Bytes and bytes at the end of a word
+    take the first 512 ids, merges follow, and the start- and end-of-text marks come last.
+    """
+    bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    bpe.normalizer = normalizers.Lowercase()
+    bpe.pre_tokenizer = pre_tokenizers.Split(Regex(WORDS), "removed", invert=True)
+    texts = sorted(set(captions))
+    letters = {letter for text in texts for letter in text.lower() if letter.strip()}
+    trainer = trainers.BpeTrainer(
+        vocab_size=2 * len(letters) + n_merges, end_of_word_suffix="</w>", show_progress=False
+    )
+    bpe.train_from_iterator(texts, trainer)
+    merges = json.loads(bpe.to_str())["model"]["merges"][:n_merges]
+    text = "\n".join(["#version: 0.2", *(" ".join(pair) for pair in merges)])
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
+def load_vocabulary(path: Path) -> SimpleTokenizer:
+    """open_clip's tokenizer with these merges."""
+    return SimpleTokenizer(bpe_path=str(path), context_length=CONTEXT)
+
+
+class Learner(nn.Module):
+    """A CLIP with the linear heads that only training uses."""
+
+    def __init__(self, vocab_size: int, n_categories: int, seed: int = 0) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        config = clip_config(vocab_size)
+        self.clip = open_clip.CLIP(**config)
+        self.clip.visual.output_tokens = True
+        self.label_head = nn.Linear(config["embed_dim"], len(LABELS))
+        self.patch_head = nn.Linear(config["embed_dim"], n_categories)
+        for head in (self.label_head, self.patch_head):
+            nn.init.constant_(head.bias, RARE)
+
+    def forward(self, images: Tensor, ids: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Similarities (B, B) of images and captions; logits (B, labels) and (B, P, K)."""
+        pooled, patches = self.clip.visual(images)
+        text = self.clip.encode_text(ids, normalize=True)
+        image = F.normalize(pooled, dim=-1)
+        scale = self.clip.logit_scale.exp().clamp(max=100)
+        patches = patches @ self.clip.visual.proj
+        return scale * image @ text.T, text, self.label_head(pooled), self.patch_head(patches)
+
+
+def clip_loss(
+    learner: Learner, scenes: SceneSet, tokenizer: SimpleTokenizer, batch_size: int
+) -> Loss:
+    """Contrast between images and one caption each, plus labels of pictures and patches."""
+    device = learner.clip.logit_scale.device
+    ids = tokenize_all(tokenizer, scenes.captions)
+    mean, std = (
+        torch.tensor(PREPROCESS[name], device=device)[:, None, None] for name in ("mean", "std")
+    )
+
+    def loss(draw: Draw) -> dict[str, Tensor]:
+        index = np.sort(draw.numpy.choice(len(scenes), batch_size, replace=False))
+        caption = draw.numpy.integers(ids.shape[1], size=batch_size)
+        x = torch.from_numpy(scenes.images[index]).to(device).permute(0, 3, 1, 2).float() / 255
+        labels = torch.from_numpy(scenes.labels[index]).to(device).float()
+        patches = torch.from_numpy(scenes.patches[index]).to(device).float()
+        with torch.autocast(device.type, torch.bfloat16):
+            similar, _, label_logits, patch_logits = learner(
+                (x - mean) / std, ids[index, caption].to(device)
+            )
+        same = torch.arange(batch_size, device=device)
+        similar = similar.float()
+        contrast = (F.cross_entropy(similar, same) + F.cross_entropy(similar.T, same)) / 2
+        label = _bce(label_logits, labels)
+        patch = _bce(patch_logits, patches)
+        return {
+            "loss": contrast + LABEL_WEIGHT * label + PATCH_WEIGHT * patch,
+            "contrast": contrast,
+            "labels": label,
+            "patches": patch,
+            "top1": (similar.detach().argmax(1) == same).float().mean(),
+        }
+
+    return loss
+
+
+def _bce(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy per picture or patch, summed over labels."""
+    each = F.binary_cross_entropy_with_logits(logits.float(), labels, reduction="none")
+    return each.sum(-1).mean()
+
+
+def tokenize_all(tokenizer: SimpleTokenizer, captions: list[list[str]]) -> Tensor:
+    """Token ids (n, captions, T) of captions, as int64."""
+    ids = tokenizer([text for texts in captions for text in texts])
+    return ids.unflatten(0, (len(captions), -1))
+
+
+def save_clip(learner: Learner, folder: Path) -> None:
+    """Write open_clip's configuration and float16 weights beside the vocabulary in `folder`."""
+    model = learner.clip
+    write_json(
+        Path(folder) / "open_clip_config.json",
+        {"model_cfg": clip_config(model.vocab_size), "preprocess_cfg": PREPROCESS},
+    )
+    tensors = {
+        name: x.detach().to("cpu", torch.float16).contiguous()
+        for name, x in model.state_dict().items()
+    }
+    with atomic_write(Path(folder) / WEIGHTS_FILE) as temporary:
+        save_file(tensors, temporary, metadata={"format": "pt"})

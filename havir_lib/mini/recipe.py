@@ -1,0 +1,40 @@
+"""How the shipped small models were trained: data, steps, rates, seeds.
+
+The numbers are for two CPU cores (about 20 minutes each for VAE and CLIP on one core, an hour for
+the UNet); a GPU runs the same recipe faster. `effort` multiplies the steps if there is more time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from havir_lib.mini.fit import Schedule
+
+WHICH = ("vae", "clip", "unet")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Training scenes and one schedule per model."""
+
+    n_scenes: int = 16384
+    vae: Schedule = Schedule(
+        steps=1400, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.4, ema=0.99
+    )
+    clip: Schedule = Schedule(
+        steps=700,
+        batch_size=128,
+        learning_rate=1.5e-3,
+        muon_rate=3e-3,
+        decay=0.4,
+        ema=0.98,
+        weight_decay=0.05,
+    )
+    unet: Schedule = Schedule(
+        steps=3000, batch_size=32, learning_rate=1e-3, muon_rate=3e-3, decay=0.4, ema=0.998
+    )
+
+    def schedule(self, which: str, effort: float = 1.0, steps: int | None = None) -> Schedule:
+        """Schedule of one model, with more or fewer steps if asked for."""
+        own: Schedule = getattr(self, which)
+        return replace(own, steps=steps or max(1, round(own.steps * effort)))
