@@ -15,63 +15,16 @@ from typing import NamedTuple
 
 from diffusers import Transformer2DModel, UNet2DConditionModel
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from havir_lib.errors import ShapeError
-
-
-class Tokens:
-    """Condition tokens, with the keys and values that each attention layer makes of them.
-
-    Tokens stay the same at every denoising step, and so do their keys and values: they are computed
-    at the first step that needs them and kept as long as this object lives.
-
-    Parameters
-    ----------
-    states : Tensor, shape (B, T, D)
-    """
-
-    def __init__(self, states: Tensor) -> None:
-        self.states = states
-        self._projected: dict[nn.Module, tuple[Tensor, Tensor]] = {}
-
-    def keys_values(self, attention: nn.Module) -> tuple[Tensor, Tensor]:
-        """Keys and values for one attention layer, each (B, heads, T, channels per head)."""
-        if attention not in self._projected:
-            layers = (attention.to_k, attention.to_v)
-            self._projected[attention] = tuple(
-                _split_heads(layer(self.states), attention.heads) for layer in layers
-            )
-        return self._projected[attention]
 
 
 class Guidance(NamedTuple):
     """What the dual blocks receive in place of one tensor of tokens."""
 
-    image: Tokens | None
-    text: Tokens | None
+    image: Tensor | None
+    text: Tensor | None
     mixing: float | Tensor
-
-
-class CrossAttention:
-    """Attention processor that takes keys and values from :class:`Tokens`."""
-
-    def __call__(
-        self,
-        attn: nn.Module,
-        hidden_states: Tensor,
-        encoder_hidden_states: Tokens,
-        attention_mask: None = None,
-    ) -> Tensor:
-        """Attend from the features (B, h w, channels) to the tokens."""
-        keys, values = encoder_hidden_states.keys_values(attn)
-        queries = _split_heads(attn.to_q(hidden_states), attn.heads)
-        attended = F.scaled_dot_product_attention(queries, keys, values)
-        return attn.to_out[1](attn.to_out[0](attended.transpose(1, 2).flatten(2)))
-
-
-def _split_heads(x: Tensor, heads: int) -> Tensor:
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)  # (B, T, heads x d) -> (B, heads, T, d)
 
 
 class DualTransformer(nn.Module):
@@ -86,9 +39,6 @@ class DualTransformer(nn.Module):
         super().__init__()
         self.image = image
         self.text = text
-        for transformer in (image, text):
-            for block in transformer.transformer_blocks:
-                block.attn2.set_processor(CrossAttention())
 
     def forward(
         self, hidden_states: Tensor, encoder_hidden_states: Guidance, **_: object
@@ -101,11 +51,15 @@ class DualTransformer(nn.Module):
             return (self._branch(self.text, hidden_states, text_tokens),)
         image = self._branch(self.image, hidden_states, image_tokens)
         text = self._branch(self.text, hidden_states, text_tokens)
+        if isinstance(mixing, Tensor):
+            mixing = mixing.to(
+                text.dtype
+            )  # a float32 ratio must not promote half-precision features
         # Both include the input, and the weights sum to one: mixing outputs mixes residuals.
         return (mixing * text + (1 - mixing) * image,)
 
     @staticmethod
-    def _branch(transformer: Transformer2DModel, x: Tensor, tokens: Tokens) -> Tensor:
+    def _branch(transformer: Transformer2DModel, x: Tensor, tokens: Tensor) -> Tensor:
         return transformer(x, encoder_hidden_states=tokens, return_dict=False)[0]
 
 
@@ -149,8 +103,8 @@ class DualGuidedUNet(nn.Module):
         self,
         sample: Tensor,
         timestep: Tensor | int,
-        image_tokens: Tensor | Tokens | None = None,
-        text_tokens: Tensor | Tokens | None = None,
+        image_tokens: Tensor | None = None,
+        text_tokens: Tensor | None = None,
         mixing: float | Tensor = 0.5,
     ) -> Tensor:
         """Predict the noise in `sample`.
@@ -163,8 +117,7 @@ class DualGuidedUNet(nn.Module):
             Training time steps, 0 (clean) to ``num_train_timesteps - 1``.
         image_tokens : Tensor, shape (B, Ti, D), optional
         text_tokens : Tensor, shape (B, Tt, D), optional
-            CLIP tokens. A missing kind is not computed; the other one then has all the weight. Pass
-            :class:`Tokens` instead to keep keys and values over several calls.
+            CLIP tokens. A missing kind is not computed; the other one then has all the weight.
         mixing : float or Tensor, shape (B,)
             Weight of text against image, 0 to 1. The number 0 or 1 leaves out a branch, too.
 
@@ -182,8 +135,8 @@ class DualGuidedUNet(nn.Module):
 
 
 def guide(
-    image_tokens: Tensor | Tokens | None,
-    text_tokens: Tensor | Tokens | None,
+    image_tokens: Tensor | None,
+    text_tokens: Tensor | None,
     mixing: float | Tensor,
 ) -> Guidance:
     """Put tokens and mixing ratio together, leaving out what has no weight."""
@@ -197,11 +150,7 @@ def guide(
             "Expected image tokens, text tokens or both, found neither. "
             "Zeros of shape (B, T, D) stand for no guidance."
         )
-    return Guidance(_as_tokens(image_tokens), _as_tokens(text_tokens), mixing)
-
-
-def _as_tokens(tokens: Tensor | Tokens | None) -> Tokens | None:
-    return Tokens(tokens) if isinstance(tokens, Tensor) else tokens
+    return Guidance(image_tokens, text_tokens, mixing)
 
 
 def transformer_blocks(unet: nn.Module) -> dict[str, Transformer2DModel]:

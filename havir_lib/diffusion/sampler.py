@@ -14,7 +14,7 @@ import torch
 from diffusers import SchedulerMixin
 from torch import Tensor
 
-from havir_lib.diffusion.guidance import DualGuidedUNet, Tokens
+from havir_lib.diffusion.guidance import DualGuidedUNet
 from havir_lib.diffusion.inputs import Condition, Inputs
 from havir_lib.diffusion.schedule import (
     draw_noise,
@@ -24,6 +24,7 @@ from havir_lib.diffusion.schedule import (
     start_latents,
     step_arguments,
 )
+from havir_lib.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Sampling:
     guidance_scale: float
     mixing: float
     scheduler: str
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.mixing <= 1:
+            raise ConfigError(f"mixing must be between 0 and 1, but {self.mixing} was given.")
 
     def n_run(self, with_latents: bool) -> int:
         """Number of UNet evaluations per image; pure noise needs the whole schedule."""
@@ -116,7 +121,7 @@ def noise_predictor(
     return predict
 
 
-def _tokens(condition: Condition | None, guided: bool, dtype: torch.dtype) -> Tokens | None:
+def _tokens(condition: Condition | None, guided: bool, dtype: torch.dtype) -> Tensor | None:
     if condition is None:
         return None
-    return Tokens((condition.doubled() if guided else condition.tokens).to(dtype))
+    return (condition.doubled() if guided else condition.tokens).to(dtype)

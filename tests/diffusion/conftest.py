@@ -1,0 +1,117 @@
+"""A tiny Versatile Diffusion with random weights: the stock pipeline and its hub folder."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from diffusers.models.transformers.dual_transformer_2d import DualTransformer2DModel
+from diffusers.pipelines.deprecated.versatile_diffusion import modeling_text_unet
+from diffusers.pipelines.deprecated.versatile_diffusion import (
+    pipeline_versatile_diffusion_dual_guided as stock,
+)
+
+# Unequal on purpose: batch 3, latent 5 x 6 x 8, image tokens 9 x 12, text tokens 7 x 12.
+LATENT = (5, 6, 8)
+N_IMAGE, N_TEXT, WIDTH = 9, 7, 12
+UNET = {
+    "sample_size": LATENT[1:],
+    "block_out_channels": (16, 24),
+    "layers_per_block": 2,
+    "cross_attention_dim": WIDTH,
+    "attention_head_dim": 2,  # diffusers' name for the number of heads
+    "norm_num_groups": 4,
+}
+
+
+def image_unet() -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        in_channels=LATENT[0],
+        out_channels=LATENT[0],
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        **UNET,
+    )
+
+
+def text_unet() -> modeling_text_unet.UNetFlatConditionModel:
+    return modeling_text_unet.UNetFlatConditionModel(
+        in_channels=WIDTH,
+        out_channels=WIDTH,
+        down_block_types=("CrossAttnDownBlockFlat", "DownBlockFlat"),
+        up_block_types=("UpBlockFlat", "CrossAttnUpBlockFlat"),
+        **UNET,
+    )
+
+
+def vae() -> AutoencoderKL:
+    return AutoencoderKL(
+        block_out_channels=(8, 16),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        latent_channels=LATENT[0],
+        norm_num_groups=4,
+        scaling_factor=0.7,
+    )
+
+
+def noise_schedule() -> DDIMScheduler:
+    """Versatile Diffusion's own schedule."""
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+    )
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory):
+    """A folder in Versatile Diffusion's hub layout."""
+    torch.manual_seed(1)
+    folder = tmp_path_factory.mktemp("versatile-diffusion")
+    image_unet().save_pretrained(folder / "image_unet")
+    text_unet().save_pretrained(folder / "text_unet")
+    vae().save_pretrained(folder / "vae")
+    noise_schedule().save_pretrained(folder / "scheduler")
+    return folder
+
+
+@pytest.fixture
+def pipeline(hub, monkeypatch):
+    """The stock pipeline on the same weights, with its attention block repaired."""
+    _repair(monkeypatch)
+    Flat = modeling_text_unet.UNetFlatConditionModel
+    pipe = stock.VersatileDiffusionDualGuidedPipeline(
+        tokenizer=None,
+        image_feature_extractor=None,
+        text_encoder=None,
+        image_encoder=None,
+        image_unet=UNet2DConditionModel.from_pretrained(hub / "image_unet"),
+        text_unet=Flat.from_pretrained(hub / "text_unet"),
+        vae=AutoencoderKL.from_pretrained(hub / "vae"),
+        scheduler=noise_schedule(),
+    )
+    pipe.text_encoder = SimpleNamespace(config=SimpleNamespace(max_position_embeddings=N_TEXT))
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def _repair(monkeypatch):
+    # The UNet's blocks pass encoder_attention_mask, which DualTransformer2DModel does not take.
+    original = DualTransformer2DModel.forward
+
+    def forward(self, *args, encoder_attention_mask=None, **kwargs):
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(DualTransformer2DModel, "forward", forward)
+
+
+@pytest.fixture
+def inputs():
+    """Latents, image tokens and text tokens of three images."""
+    generator = torch.Generator().manual_seed(2)
+    shapes = (LATENT, (N_IMAGE, WIDTH), (N_TEXT, WIDTH))
+    return tuple(torch.randn(3, *shape, generator=generator) for shape in shapes)
