@@ -70,6 +70,12 @@ def trained(run: Run, name: str, branch: Branch) -> Path:
     return run.cached(f"trained_{branch}", recipe, build)
 
 
+def history(run: Run, name: str, branch: Branch) -> pd.DataFrame:
+    """Losses per epoch of a trained branch, with columns branch and subject."""
+    frame = pd.read_csv(trained(run, name, branch) / "history.csv")
+    return frame.assign(branch=branch, subject=name)
+
+
 def _architecture_settings(run: Run, branch: Branch):
     names = {"structural": "structural_generator", "semantic": "semantic_extractor"}
     return getattr(run.config, names[branch])
@@ -200,9 +206,7 @@ def token_retrieval(run: Run, name: str) -> pd.DataFrame:
     for method in ("HAVIR", "ridge", "shuffled voxels"):
         predicted = predictions(run, name, method)
         for kind in ("image_tokens", "text_tokens"):
-            similarity = all_correlations(
-                flat(getattr(predicted, kind)), flat(getattr(true, kind))
-            )
+            similarity = all_correlations(flat(getattr(predicted, kind)), flat(getattr(true, kind)))
             rank = (similarity > np.diag(similarity)[:, None]).sum(axis=1)
             rows.append(
                 {

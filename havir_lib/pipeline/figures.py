@@ -15,9 +15,9 @@ from havir_lib.data import noise_ceiling as ceiling_of
 from havir_lib.data.layout import layout_of
 from havir_lib.data.rois import read_volume
 from havir_lib.evaluation.correlation import paired_correlation
-from havir_lib.pipeline import brains, decoding, images, interpretability
+from havir_lib.evaluation.published import load_published
+from havir_lib.pipeline import brains, decoding, images, interpretability, tables
 from havir_lib.pipeline.run import Run
-from havir_lib.pipeline.tables import provenance
 from havir_lib.plots import (
     figure_ablations,
     figure_contact_sheet,
@@ -26,7 +26,10 @@ from havir_lib.plots import (
     figure_reconstructions,
     save_figure,
 )
+from havir_lib.plots.comparison import figure_published, figure_scores, figure_shuffled
+from havir_lib.plots.interpretation import figure_importance, figure_importance_subjects
 from havir_lib.plots.rois import ROLE_CODES, BrainMap, figure_noise_ceiling, figure_roles
+from havir_lib.plots.training import figure_training
 
 MAKES = {
     "fig1_framework": "framework",
@@ -43,7 +46,7 @@ MAKES = {
 
 
 def _save(run: Run, figure, name: str, caption: str, *made_from: object) -> Path:
-    record = provenance(run, **{f"input_{n}": item for n, item in enumerate(made_from)})
+    record = tables.provenance(run, **{f"input_{n}": item for n, item in enumerate(made_from)})
     return save_figure(figure, run.workspace.figures, name, record, run.simulated, caption=caption)
 
 
@@ -103,6 +106,14 @@ def noise_ceiling(run: Run) -> Path:
     caption = "Share of the variance of mean test responses that could be explained at best."
     figure = figure_noise_ceiling(voxels)
     return _save(run, figure, "noise_ceiling", caption, voxels["noise_ceiling"].to_numpy())
+
+
+def training_curves(run: Run, name: str, branch: decoding.Branch) -> Path:
+    """Training and validation loss of one branch over epochs."""
+    history = decoding.history(run, name, branch)
+    caption = f"Loss of {name}'s {branch} branch; validation is on held-out training images."
+    file = f"training_{branch}_{name}"
+    return _save(run, figure_training(history), file, caption, history.to_csv())
 
 
 def decoded_latents(run: Run, name: str) -> Path:
@@ -188,6 +199,39 @@ def comparison(run: Run) -> Path:
     return _save(run, figure, "fig3_comparison", caption, *columns.values())
 
 
+def comparison_scores(run: Run) -> Path:
+    """Scores of every method rerun here, per subject and on average."""
+    scores = tables.method_scores(run)
+    caption = "Scores of all methods on the same data, with bootstrap intervals."
+    return _save(run, figure_scores(scores), "comparison_scores", caption, scores.to_csv())
+
+
+def shuffled_control(run: Run) -> Path:
+    """Real against shuffled voxels, per metric and subject."""
+    scores = tables.method_scores(run, ("HAVIR", "shuffled voxels"))
+    caption = "Control: the same networks with real and with shuffled voxels."
+    return _save(run, figure_shuffled(scores), "control_shuffled_voxels", caption, scores.to_csv())
+
+
+def published_scores(run: Run) -> Path:
+    """Published numbers for NSD, in a figure of their own that is never stamped as simulated."""
+    published = load_published()
+    record = tables.provenance(run, published=published.to_csv()) | {"data": "measured"}
+    caption = "Numbers that papers report for NSD."
+    figure = figure_published(published)
+    return save_figure(
+        figure, run.workspace.figures, "published_scores", record, False, caption=caption
+    )
+
+
+def ablation_scores(run: Run) -> Path:
+    """Scores of every ablated configuration."""
+    scores = tables.configuration_scores(run)
+    caption = "Scores of the full model and its ablated configurations."
+    figure = figure_scores(scores, "configuration")
+    return _save(run, figure, "ablation_scores", caption, scores.to_csv())
+
+
 def ablations(run: Run) -> Path:
     """Figure 4: the same test images, configuration by configuration."""
     rows = chosen_rows(run, run.config.figures.n_examples)
@@ -225,8 +269,6 @@ def random_rows(run: Run, n_images: int, n: int) -> np.ndarray:
 
 def interpretability_base(run: Run) -> Path:
     """Figure 5: importance maps of the base subject."""
-    from havir_lib.plots.interpretation import figure_importance
-
     name = run.base_subject
     maps = {branch: _importance_map(run, name, branch) for branch in interpretability.BRANCHES}
     summaries = {
@@ -241,13 +283,9 @@ def interpretability_base(run: Run) -> Path:
 
 def interpretability_others(run: Run) -> Path:
     """Figure 6: importance maps of the other subjects."""
-    from havir_lib.plots.interpretation import figure_importance_subjects
-
     others = [name for name in run.subjects if not run.is_base(name)]
     maps = {
-        name: {
-            branch: _importance_map(run, name, branch) for branch in interpretability.BRANCHES
-        }
+        name: {branch: _importance_map(run, name, branch) for branch in interpretability.BRANCHES}
         for name in others
     }
     figure = figure_importance_subjects(maps)

@@ -1,6 +1,5 @@
 """Everything a notebook computes, by name, in the order of the notebooks."""
 
-from havir_lib.evaluation.published import load_published as published
 from havir_lib.pipeline.brains import (
     data_root,
     overview,
@@ -26,7 +25,6 @@ __all__ = [
     "nearest_captions",
     "overview",
     "predictions",
-    "published",
     "reconstructions",
     "role_counts",
     "scores",

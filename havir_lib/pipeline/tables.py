@@ -72,25 +72,43 @@ def recovery(run: Run) -> pd.DataFrame:
 
 def table3_comparison(run: Run) -> pd.DataFrame:
     """Table III: methods rerun here, and published numbers in rows of their own."""
-    methods = tuple(decoding.METHODS)
-    scores = images.all_scores(run, methods)
-    per_subject = _summary(run, scores, ["method", "subject"])
-    overall = _summary(run, scores, ["method"]).assign(subject="mean")
-    rerun = pd.concat([overall, per_subject], ignore_index=True)
-    frame = build.table3_comparison(rerun, load_published())
+    rerun = method_scores(run)
+    published = load_published().rename(columns={"source": "reference"})
+    frame = build.table3_comparison(rerun, published)
     caption = "Comparison of methods; published numbers are for NSD and in rows of their own."
-    _save(run, frame, "table3_comparison", caption, _note(run))
-    return readable(overall, ["method"])
+    _save(
+        run,
+        frame,
+        "table3_comparison",
+        caption,
+        _note(run),
+        rows=["method", "source", "subject", "setting"],
+    )
+    return readable(rerun[rerun["subject"] == "mean"], ["method"])
+
+
+def method_scores(run: Run, methods: tuple[str, ...] = tuple(decoding.METHODS)) -> pd.DataFrame:
+    """Mean scores with intervals of methods rerun here: over all subjects, then per subject."""
+    return _overall_and_per_subject(run, images.all_scores(run, methods), "method")
 
 
 def table4_ablations(run: Run) -> pd.DataFrame:
     """Table IV: the full model and its ablated configurations."""
-    scores = images.all_scores(run, configurations=tuple(images.CONFIGURATIONS))
-    per_subject = _summary(run, scores, ["configuration", "subject"])
-    overall = _summary(run, scores, ["configuration"]).assign(subject="mean")
-    frame = build.table4_ablations(pd.concat([overall, per_subject], ignore_index=True))
+    scores = configuration_scores(run)
+    frame = build.table4_ablations(scores)
     _save(run, frame, "table4_ablations", "Ablations of the full model.", _note(run))
-    return readable(overall, ["configuration"])
+    return readable(scores[scores["subject"] == "mean"], ["configuration"])
+
+
+def configuration_scores(run: Run) -> pd.DataFrame:
+    """Mean scores with intervals of every configuration: over all subjects, then per subject."""
+    scores = images.all_scores(run, configurations=tuple(images.CONFIGURATIONS))
+    return _overall_and_per_subject(run, scores, "configuration")
+
+
+def _overall_and_per_subject(run: Run, scores: pd.DataFrame, column: str) -> pd.DataFrame:
+    overall = _summary(run, scores, [column]).assign(subject="mean")
+    return pd.concat([overall, _summary(run, scores, [column, "subject"])], ignore_index=True)
 
 
 def shuffled_control(run: Run) -> pd.DataFrame:
