@@ -4,25 +4,52 @@ Every function takes plain arrays and data frames. ``figure_*`` return a whole
 :class:`matplotlib.figure.Figure` at print size; ``plot_*`` draw into axes.
 """
 
+from havir_lib.plots.comparison import figure_published, figure_scores, figure_shuffled
 from havir_lib.plots.grids import plot_image_grid, show_picture
+from havir_lib.plots.interpretation import (
+    figure_agreement,
+    figure_importance,
+    figure_importance_subjects,
+)
+from havir_lib.plots.mini import figure_contact_sheet, figure_recovery
 from havir_lib.plots.reconstructions import (
     figure_ablations,
-    figure_contact_sheet,
     figure_gallery,
     figure_methods,
     figure_reconstructions,
 )
+from havir_lib.plots.rois import (
+    BrainMap,
+    figure_noise_ceiling,
+    figure_roi_definitions,
+    figure_roles,
+    figure_voxel_counts,
+)
 from havir_lib.plots.saving import save_figure
 from havir_lib.plots.style import colour_of, figure_style, label_of
+from havir_lib.plots.training import figure_training
 
 __all__ = [
+    "BrainMap",
     "colour_of",
     "figure_ablations",
+    "figure_agreement",
     "figure_contact_sheet",
     "figure_gallery",
+    "figure_importance",
+    "figure_importance_subjects",
     "figure_methods",
+    "figure_noise_ceiling",
+    "figure_published",
     "figure_reconstructions",
+    "figure_recovery",
+    "figure_roi_definitions",
+    "figure_roles",
+    "figure_scores",
+    "figure_shuffled",
     "figure_style",
+    "figure_training",
+    "figure_voxel_counts",
     "label_of",
     "plot_image_grid",
     "save_figure",

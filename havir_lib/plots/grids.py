@@ -13,7 +13,6 @@ from matplotlib.textpath import TextPath
 
 from havir_lib.errors import ShapeError
 from havir_lib.plots.style import (
-    FAINT,
     INK,
     MUTED,
     PAGE,
@@ -77,6 +76,7 @@ def plot_image_grid(
     width: float = PAGE,
     label_width: float = 26.0,
     marked: Sequence[str] = (),
+    note_lines: int = 1,
 ) -> Figure:
     """Pictures in rows and columns.
 
@@ -89,11 +89,12 @@ def plot_image_grid(
     row_labels : sequence of str, optional
         Text at the left of each row, wrapped to `label_width`.
     notes : rows of columns of str, optional
-        One short line below each picture.
+        Text below each picture, wrapped into at most `note_lines` lines.
     width, label_width : float
         Millimetres.
     marked : sequence of str
         Column titles to underline in their own colour.
+    note_lines : int
 
     Returns
     -------
@@ -110,7 +111,7 @@ def plot_image_grid(
         n_columns=len(columns),
         width=width,
         left=label_width if row_labels is not None else 0.0,
-        note=3.6 if notes is not None else 0.0,
+        note=0.8 + 2.9 * note_lines if notes is not None else 0.0,
     )
     titles = [wrap_to_width(label_of(name), layout.cell + 1) for name in columns]
     n_lines = max(len(title.splitlines()) for title in titles)
@@ -122,7 +123,7 @@ def plot_image_grid(
                 ax = fig.add_axes(layout.bounds(row, column), label=f"{row}/{columns[column]}")
                 show_picture(ax, picture)
                 if notes is not None:
-                    _note(ax, notes[row][column])
+                    _note(ax, wrap_to_width(notes[row][column], layout.cell, 6.5, note_lines))
         for column, name in enumerate(columns):
             _title(fig, layout, column, titles[column], colour_of(name) if name in marked else None)
         for row, label in enumerate(row_labels or ()):
@@ -131,12 +132,9 @@ def plot_image_grid(
 
 
 def show_picture(ax: Axes, picture: Picture) -> Axes:
-    """One picture without axes; None leaves a pale empty frame."""
-    ax.set(xticks=[], yticks=[])
-    for spine in ax.spines.values():
-        spine.set(visible=picture is None, color=FAINT)
+    """One picture without axes; None leaves the place empty."""
+    ax.set_axis_off()
     if picture is None:
-        ax.text(0.5, 0.5, "–", transform=ax.transAxes, ha="center", va="center", color=MUTED)
         return ax
     ax.imshow(picture, cmap="gray" if picture.ndim == 2 else None, vmin=0, vmax=255)
     return ax
@@ -166,7 +164,8 @@ def wrap_to_width(text: str, width: float, size: float = 7.0, max_lines: int = 9
 def text_width(text: str, size: float = 7.0) -> float:
     """Width of one line of the figures' typeface, in millimetres."""
     path = TextPath((0, 0), text, size=size, prop=FontProperties(family="DejaVu Sans"))
-    return path.get_extents().width / 72 * 25.4
+    hinted = 1.05  # letters are put on whole pixels when drawn, which makes lines a little longer
+    return hinted * path.get_extents().width / 72 * 25.4
 
 
 def _title(fig: Figure, layout: GridLayout, column: int, title: str, colour: str | None) -> None:

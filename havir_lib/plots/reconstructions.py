@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from havir_lib.errors import ShapeError
 from havir_lib.plots.grids import plot_image_grid, show_picture
-from havir_lib.plots.style import COLUMN, MUTED, PAGE, figure_style, new_figure
+from havir_lib.plots.style import MUTED, PAGE, figure_style, new_figure
 
 STIMULUS = "Stimulus"
 
@@ -112,30 +112,6 @@ def figure_gallery(
                     show_picture(fig.add_axes(box, label=f"{title}/{i}/{side}"), picture)
             top -= head + rows[title] * (cell + gap)
     return fig
-
-
-def figure_contact_sheet(
-    images: np.ndarray, captions: Sequence[str] | None = None, *, per_row: int = 8
-) -> Figure:
-    """Pictures in reading order, each with a short caption if given.
-
-    Parameters
-    ----------
-    images : uint8 array, shape (n, H, W, 3)
-    captions : sequence of n str, optional
-    per_row : int
-    """
-    width = PAGE if per_row > 4 else COLUMN
-    blank = [None] * (-len(images) % per_row)
-    cells = [*images, *blank]
-    texts = [*(captions if captions is not None else []), *([""] * len(blank))]
-    rows = range(0, len(cells), per_row)
-    return plot_image_grid(
-        [cells[i : i + per_row] for i in rows],
-        [""] * per_row,
-        notes=None if captions is None else [texts[i : i + per_row] for i in rows],
-        width=width,
-    )
 
 
 def _rows(stimuli: np.ndarray, columns: Mapping[str, np.ndarray]) -> list[list[np.ndarray]]:

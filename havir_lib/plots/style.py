@@ -14,8 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from matplotlib import style
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 COLUMN = 88.0
 PAGE = 180.0
@@ -43,18 +45,17 @@ SUBJECTS = {
 }
 
 CONFIGURATIONS = {
-    "full": "#1a1a1a",
-    "only_latent": ROLES["structural"],
-    "without_text": "#CC79A7",
-    "without_image": "#009E73",
-    "without_latent": ROLES["semantic"],
+    "HAVIR": "#1a1a1a",
+    "only z'": ROLES["structural"],
+    "w/o e_cap": "#CC79A7",
+    "w/o e_img": "#009E73",
+    "w/o z'": ROLES["semantic"],
 }
 CONFIGURATION_NAMES = {
-    "full": "HAVIR (full)",
-    "only_latent": r"only $z'_{img}$",
-    "without_text": r"w/o $e'_{cap}$",
-    "without_image": r"w/o $e'_{img}$",
-    "without_latent": r"w/o $z'_{img}$",
+    "only z'": r"only $z'_{\mathrm{img}}$",
+    "w/o e_cap": r"w/o $e'_{\mathrm{cap}}$",
+    "w/o e_img": r"w/o $e'_{\mathrm{img}}$",
+    "w/o z'": r"w/o $z'_{\mathrm{img}}$",
 }
 
 METHODS = {
@@ -81,6 +82,21 @@ def figure_style() -> Iterator[None]:
 def mm(*lengths: float) -> tuple[float, ...]:
     """Millimetres to inches, which is what matplotlib counts in."""
     return tuple(length / 25.4 for length in lengths)
+
+
+def mm_axes(
+    fig: Figure, x: float, top: float, width: float, height: float, label: str = ""
+) -> Axes:
+    """Axes whose place is given in millimetres: from the left, and from the top of the figure."""
+    whole, tall = fig.get_size_inches() * 25.4
+    box = (x / whole, 1 - (top + height) / tall, width / whole, height / tall)
+    return fig.add_axes(box, label=label)
+
+
+def mm_text(fig: Figure, x: float, top: float, text: str, **style) -> Text:
+    """Text whose place is given in millimetres: from the left, and from the top of the figure."""
+    whole, tall = fig.get_size_inches() * 25.4
+    return fig.text(x / whole, 1 - top / tall, text, **style)
 
 
 def new_figure(width: float, height: float, *, layout: str | None = "constrained") -> Figure:

@@ -40,13 +40,13 @@ def test_colours_within_a_table_differ(table):
 
 def test_colours_are_fixed_by_name():
     assert colour_of("subj01") == SUBJECTS["subj01"]
-    assert colour_of("only_latent") == ROLES["structural"]
+    assert colour_of("only z'") == ROLES["structural"]
     assert colour_of("some new method") == colour_of("some new method")
     assert len({colour_of(f"method {i}") for i in range(40)}) > 4
 
 
 def test_labels_follow_the_paper():
-    assert "z'" in label_of("without_latent")
+    assert "$z'_{" in label_of("w/o z'")
     assert label_of("ridge") == "ridge"
 
 
