@@ -1,8 +1,9 @@
 """Time the metrics against the way the field's notebook computes them.
 
-The baseline restates MindEye's ``Reconstruction_Metrics.py``: one pass over images and
-reconstructions per metric, all images in one batch, ``np.corrcoef`` of everything at once, one image after
-the other for pixel scores. Its results must equal ours before anything is timed.
+The baseline restates MindEye's ``Reconstruction_Metrics.py`` on the same networks: one pass over
+images and reconstructions per metric, all images in one batch (so --n is bounded by memory),
+``np.corrcoef`` of everything at once, pixel scores one image after the other. The largest
+difference between the two results is printed.
 
     python benchmarks/bench_evaluation.py --n 100
 """
