@@ -1,0 +1,153 @@
+"""The three models: built, trained for a few steps, saved, and read by the usual loaders."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from havir_lib.config import Weights
+from havir_lib.diffusion import load_dual_unet, load_vae, save_dual_unet
+from havir_lib.errors import ConfigError, WeightsError
+from havir_lib.mini import clip, train, unet, vae
+from havir_lib.mini.data import (
+    EXPERIMENT_SEED,
+    LABELS,
+    SceneSet,
+    load_scenes,
+    main_category,
+    patch_labels,
+    scene_labels,
+)
+from havir_lib.mini.fit import Draw, Schedule, make_optimisers, train_step
+from havir_lib.mini.recipe import Recipe
+from havir_lib.simulation.scenes import CATEGORIES, make_scene, render
+from havir_lib.targets.clip import load_clip
+
+SCHEDULE = Schedule(steps=100, batch_size=4, warmup=1, decay=0.01)
+
+
+@pytest.fixture(scope="module")
+def scenes() -> SceneSet:
+    four = [make_scene(seed) for seed in range(600_000_000, 600_000_004)]
+    return SceneSet(
+        images=np.stack([render(scene.svg, 128) for scene in four]),
+        captions=[list(scene.captions) for scene in four],
+        labels=np.stack([scene_labels(scene) for scene in four]),
+        patches=np.stack([patch_labels(scene) for scene in four]),
+        main=np.array([main_category(scene) for scene in four]),
+    )
+
+
+@pytest.fixture(scope="module")
+def vocabulary(scenes, tmp_path_factory):
+    path = tmp_path_factory.mktemp("vocabulary") / clip.MERGES_FILE
+    clip.train_vocabulary([text for five in scenes.captions for text in five], path)
+    return path
+
+
+def losses(model, loss, steps: int) -> list[float]:
+    """Loss on one fixed draw, before and after some training steps."""
+    optimisers = make_optimisers(model, SCHEDULE)
+    model.eval()
+    with torch.no_grad():
+        before = float(loss(Draw(77, 0))["loss"])
+    model.train()
+    for step in range(steps):
+        train_step(model, optimisers, loss, SCHEDULE, step)
+    model.eval()
+    with torch.no_grad():
+        return [before, float(loss(Draw(77, 0))["loss"])]
+
+
+def test_labels_agree_with_the_scene():
+    scene = make_scene(7)
+    labels = dict(zip(LABELS, scene_labels(scene), strict=True))
+    main = next(o for o in scene.objects if o.main)
+    assert labels[main.category]
+    assert labels[scene.setting]
+    assert labels[scene.light]
+    assert sum(labels[name] for name in CATEGORIES) <= len({o.category for o in scene.objects})
+    patches = patch_labels(scene).reshape(8, 8, -1)[..., main_category(scene)]
+    x0, y0, x1, y1 = main.box
+    row, column = int((y0 + y1) / 2 * 8), int((x0 + x1) / 2 * 8)
+    assert patches[min(row, 7), min(column, 7)]
+
+
+def test_seeds_of_the_experiment_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="unseen"):
+        load_scenes(tmp_path, 10, EXPERIMENT_SEED - 5)
+
+
+def test_rendered_scenes_come_back_in_order(tmp_path):
+    both = load_scenes(tmp_path, 3, first=40, workers=1)
+    assert both.images.shape == (3, 128, 128, 3)
+    np.testing.assert_array_equal(both.images[2], render(make_scene(42).svg, 128))
+    assert tuple(both.captions[2]) == make_scene(42).captions
+
+
+def test_vocabulary_keeps_captions_whole(scenes, vocabulary):
+    tokenizer = clip.load_vocabulary(vocabulary)
+    caption = scenes.captions[0][0]
+    ids = tokenizer([caption])
+    assert ids.shape == (1, clip.CONTEXT)
+    assert int(ids.max()) == tokenizer.vocab_size - 1  # end of text: open_clip finds it as the max
+    n = int(ids.argmax())
+    text = tokenizer.decode(ids[0, 1:n].tolist())
+    assert text.replace(" ", "") == caption.lower().replace(" ", "")
+    words = caption.lower().replace(".", " .").replace(",", " ,").split()
+    assert n - 1 == len(words)  # every word of the training captions became one token
+
+
+def test_vae_learns_and_loads(scenes, tmp_path):
+    model = vae.build_vae()
+    before, after = losses(model, vae.vae_loss(model, scenes.images, 4), steps=8)
+    assert after < 0.9 * before
+    factor = vae.measure_scaling(model, scenes.images)
+    vae.save_vae(model, tmp_path / "vae", factor)
+    loaded = load_vae(tmp_path)
+    with torch.no_grad():
+        z = loaded.encode(vae.to_tensor(scenes.images)).latent_dist.mean
+    assert z.shape == (4, 8, 16, 16)
+    assert float((z * loaded.config.scaling_factor).std()) == pytest.approx(1, rel=0.02)
+
+
+def test_clip_learns_and_loads(scenes, vocabulary):
+    tokenizer = clip.load_vocabulary(vocabulary)
+    learner = clip.Learner(tokenizer.vocab_size, scenes.patches.shape[-1])
+    before, after = losses(learner, clip.clip_loss(learner, scenes, tokenizer, 4), steps=8)
+    assert after < 0.8 * before
+    clip.save_clip(learner, vocabulary.parent)
+    encoder = load_clip(Weights(clip=str(vocabulary.parent)))
+    assert encoder.image_tokens(scenes.images).shape == (4, 65, 128)
+    tokens = encoder.text_tokens([five[0] for five in scenes.captions])
+    assert tokens.shape == (4, 32, 128)
+
+
+def test_unet_learns_and_loads(scenes, vocabulary, rng, tmp_path):
+    tokenizer = clip.load_vocabulary(vocabulary)
+    learner = clip.Learner(tokenizer.vocab_size, scenes.patches.shape[-1])
+    clip.save_clip(learner, vocabulary.parent)
+    encoder = load_clip(Weights(clip=str(vocabulary.parent)))
+    data = unet.Encoded(
+        latents=rng.normal(size=(4, 8, 16, 16)).astype(np.float16),
+        image_tokens=encoder.image_tokens(scenes.images).numpy().astype(np.float16),
+        ids=clip.tokenize_all(tokenizer, scenes.captions),
+    )
+    model = unet.build_unet()
+    before, after = losses(model, unet.unet_loss(model, data, encoder, 4), steps=10)
+    assert after < 0.95 * before
+    save_dual_unet(model, tmp_path)
+    loaded = load_dual_unet(tmp_path)
+    assert loaded.latent_shape == (8, 16, 16)
+
+
+def test_unet_needs_the_other_two(scenes, tmp_path, monkeypatch):
+    monkeypatch.setattr("havir_lib.mini.training.load_scenes", lambda *_, **__: scenes)
+    with pytest.raises(WeightsError, match="Train the VAE and CLIP first"):
+        train("unet", tmp_path, recipe=replace(Recipe(), n_scenes=4))
+
+
+def test_unknown_models_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="vae, clip, unet"):
+        train("gan", tmp_path)
