@@ -233,8 +233,6 @@ class Diffusion(Section):
     mixing: float = Field(0.5, ge=0, le=1, description="weight of text against image tokens")
     batch_size: int = Field(16, ge=1)
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    semantic_source: Literal["network", "ridge"] = "network"
-    structural_source: Literal["network", "ridge"] = "network"
 
 
 class Evaluation(Section):
