@@ -5,6 +5,7 @@ Every function takes plain arrays and data frames. ``figure_*`` return a whole
 """
 
 from havir_lib.plots.comparison import figure_published, figure_scores, figure_shuffled
+from havir_lib.plots.framework import FrameworkPictures, figure_framework, role_slice
 from havir_lib.plots.grids import plot_image_grid, show_picture
 from havir_lib.plots.interpretation import (
     figure_agreement,
@@ -31,10 +32,12 @@ from havir_lib.plots.training import figure_training
 
 __all__ = [
     "BrainMap",
+    "FrameworkPictures",
     "colour_of",
     "figure_ablations",
     "figure_agreement",
     "figure_contact_sheet",
+    "figure_framework",
     "figure_gallery",
     "figure_importance",
     "figure_importance_subjects",
@@ -52,6 +55,7 @@ __all__ = [
     "figure_voxel_counts",
     "label_of",
     "plot_image_grid",
+    "role_slice",
     "save_figure",
     "show_picture",
 ]

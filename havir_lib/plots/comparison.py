@@ -65,8 +65,8 @@ def figure_scores(
                 ax.axvline(CHANCE, color=MUTED, lw=0.7, ls=(0, (3, 2)), zorder=0.5)
         for ax in axes.flat[len(metrics) :]:
             ax.set_axis_off()
-        fig.legend(handles=_score_handles(scores, any(map(has_chance, metrics))), loc="outside lower center",
-                   ncols=8)  # fmt: skip
+        handles = _score_handles(scores, any(map(has_chance, metrics)))
+        fig.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return fig
 
 
