@@ -5,8 +5,9 @@ from __future__ import annotations
 import yaml
 
 from havir_lib.config import Config
-from havir_lib.simulation.experiment import COCO_OFFSET, Design
+from havir_lib.simulation.experiment import Design
 from havir_lib.simulation.regions import ROI_SETS, Part
+from havir_lib.simulation.tables import COCO_OFFSET
 
 _TEXT = """\
 # SIMULATED DATA

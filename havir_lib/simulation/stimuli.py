@@ -16,8 +16,9 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from havir_lib.io import atomic_write, write_text
-from havir_lib.simulation.experiment import Design, stimulus_table
+from havir_lib.simulation.experiment import Design
 from havir_lib.simulation.scenes import attributes, make_scene, render
+from havir_lib.simulation.tables import stimulus_table
 
 STIMULI = "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5"
 SCENES = "nsddata/experiments/nsd/scene_info.csv"

@@ -8,6 +8,7 @@ drawn on the unwarped template, as if the subject's own anatomy were unknown).
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from havir_lib.simulation.betas import (
     write_nifti_betas,
 )
 from havir_lib.simulation.describe import description
-from havir_lib.simulation.experiment import Design, make_design, write_experiment, write_responses
+from havir_lib.simulation.experiment import Design, make_design
 from havir_lib.simulation.features import visual_features
 from havir_lib.simulation.regions import ROI_SETS, label_numbers
 from havir_lib.simulation.responses import Tuning, Voxels, draw_tuning, group_voxels, signals
@@ -38,9 +39,8 @@ from havir_lib.simulation.stimuli import (
     read_images,
     write_stimuli,
 )
+from havir_lib.simulation.tables import write_experiment, write_responses
 
-SPACE = "func1pt8mm"
-BETAS = "betas_fithrf_GLMdenoise_RR"
 MARKER = "simulation.json"
 
 
@@ -70,7 +70,7 @@ def write_tree(config: Config, root: Path) -> None:
             write_text(folder / f"{roi_set}.mgz.ctab", _label_table(roi_set))
     for subject in tqdm(design.subjects, desc="simulating subjects", unit="subject"):
         if not _truth(root, subject).is_file():
-            write_subject(config.simulation, design, subject, root)
+            write_subject(config, design, subject, root)
     write_text(root / "SIMULATED.md", description(config, design))
 
 
@@ -79,6 +79,8 @@ def _claim(config: Config, root: Path) -> None:
     settings = {
         "simulation": config.simulation.model_dump(mode="json"),
         "subjects": list(config.data.subjects),
+        "space": config.data.space,
+        "betas_version": config.data.betas_version,
     }
     marker = root / MARKER
     if marker.is_file() and read_json(marker) != settings:
@@ -99,24 +101,38 @@ def _truth(root: Path, subject: str) -> Path:
     return root / "truth" / f"{subject}.npz"
 
 
-def write_subject(settings: Simulation, design: Design, subject: str, root: Path) -> None:
+@dataclass(frozen=True)
+class Person:
+    """One simulated subject; `signal` (n_images, n) has variance 1 over images, or is 0."""
+
+    seed: int
+    anatomy: Anatomy
+    voxels: Voxels
+    gains: Gains
+    signal: np.ndarray
+
+
+def write_subject(config: Config, design: Design, subject: str, root: Path) -> None:
     """Write one subject's masks, behaviour, betas and truth; the stimuli must be there."""
-    person = settings.subjects[subject]
-    own = make_anatomy(person, settings.warp_mm)
-    template = make_anatomy(person, 0.0)
-    functional = root / "nsddata" / "ppdata" / subject / SPACE
+    settings = config.simulation
+    described = settings.subjects[subject]
+    own = make_anatomy(described, settings.warp_mm)
+    template = make_anatomy(described, 0.0)
+    functional = root / "nsddata" / "ppdata" / subject / config.data.space
     write_masks(own, functional, "roi")
     write_masks(template, functional, "roi_template")
     write_nifti(functional / "brainmask.nii.gz", own.brain.astype(np.uint8), own.affine)
-    write_nifti(functional / "T1_to_func1pt8mm.nii.gz", own.t1, own.affine)
+    write_nifti(functional / f"T1_to_{config.data.space}.nii.gz", own.t1, own.affine)
     write_responses(design, subject, functional.parent / "behav" / "responses.tsv")
 
+    rng = np.random.default_rng([described.seed, settings.seed, 3])
     voxels = group_voxels(own, data_mask(own, template), settings.crosstalk)
-    rng = np.random.default_rng([person.seed, settings.seed, 3])
     tuning = draw_tuning(own, voxels, ATTRIBUTES, rng)
     gains = draw_gains(voxels, settings, rng)
     signal, parts = _signals(design, subject, voxels, tuning, root)
-    _write_betas(settings, design, subject, own, voxels, gains, signal, root)
+    person = Person(described.seed, own, voxels, gains, signal)
+    betas = root / "nsddata_betas" / "ppdata" / subject / config.data.space
+    _write_betas(person, settings, design, betas / config.data.betas_version)
     _write_truth(_truth(root, subject), voxels, tuning, gains, parts)
 
 
@@ -147,35 +163,29 @@ def _signals(
     return everywhere, parts
 
 
-def _write_betas(
-    settings: Simulation,
-    design: Design,
-    subject: str,
-    anatomy: Anatomy,
-    voxels: Voxels,
-    gains: Gains,
-    signal: np.ndarray,
-    root: Path,
-) -> None:
-    folder = root / "nsddata_betas" / "ppdata" / subject / SPACE / BETAS
-    entries = design.masterordering.reshape(design.n_sessions, -1) - 1
-    collected = []
-    for session, entry in enumerate(entries, start=1):
-        rng = np.random.default_rng([settings.subjects[subject].seed, settings.seed, 4, session])
-        betas = session_betas(signal, entry, gains, settings, rng)
-        collected.append(betas)
+def _write_betas(person: Person, settings: Simulation, design: Design, folder: Path) -> None:
+    """Write every session that is not there yet, and the noise ceiling of all of them."""
+    shown = design.masterordering.reshape(design.n_sessions, -1) - 1
+    sessions = []
+    for session, images in enumerate(shown, start=1):
+        rng = np.random.default_rng([person.seed, settings.seed, 4, session])
+        sessions.append(session_betas(person.signal, images, person.gains, settings, rng))
         path = folder / f"betas_session{session:02d}.{settings.betas_format}"
-        if path.is_file():
-            continue
-        if settings.betas_format == "hdf5":
-            write_hdf5(path, betas, voxels.ijk, anatomy.shape)
-        else:
-            write_nifti_betas(path, betas, voxels.ijk, anatomy.shape, anatomy.affine)
-    ncsnr = np.zeros(anatomy.shape, np.float32)
-    ncsnr[tuple(voxels.ijk.T)] = estimate_ncsnr(
-        np.concatenate(collected), design.masterordering, design.sessions
+        if not path.is_file():
+            _write_session(path, sessions[-1], person)
+    ncsnr = np.zeros(person.anatomy.shape, np.float32)
+    ncsnr[tuple(person.voxels.ijk.T)] = estimate_ncsnr(
+        np.concatenate(sessions), design.masterordering, design.sessions
     )
-    write_nifti(folder / "ncsnr.nii.gz", ncsnr, anatomy.affine)
+    write_nifti(folder / "ncsnr.nii.gz", ncsnr, person.anatomy.affine)
+
+
+def _write_session(path: Path, betas: np.ndarray, person: Person) -> None:
+    ijk, shape = person.voxels.ijk, person.anatomy.shape
+    if path.suffix == ".hdf5":
+        write_hdf5(path, betas, ijk, shape)
+    else:
+        write_nifti_betas(path, betas, ijk, shape, person.anatomy.affine)
 
 
 def _write_truth(

@@ -25,9 +25,7 @@ def design(tiny_tree):
 
 @pytest.fixture
 def stim_info(tiny_tree):
-    return pd.read_csv(
-        tiny_tree / "nsddata/experiments/nsd/nsd_stim_info_merged.csv", index_col=0
-    )
+    return pd.read_csv(tiny_tree / "nsddata/experiments/nsd/nsd_stim_info_merged.csv", index_col=0)
 
 
 def responses(tree, subject):

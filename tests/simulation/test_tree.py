@@ -6,8 +6,9 @@ import pytest
 
 from havir_lib.config import load_config
 from havir_lib.errors import ConfigError, DataError
-from havir_lib.simulation.experiment import make_design, stimulus_table
+from havir_lib.simulation.experiment import make_design
 from havir_lib.simulation.stimuli import read_images
+from havir_lib.simulation.tables import stimulus_table
 from havir_lib.simulation.tree import write_tree
 
 
