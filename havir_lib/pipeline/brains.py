@@ -43,6 +43,8 @@ def data_root(run: Run) -> Path:
 
     recipe = {
         "simulation": run.config.simulation,
+        "subjects": list(run.config.data.subjects),
+        "folders": [run.config.data.space, run.config.data.betas_version],
         "source": source_digest("simulation"),
     }
     return run.cached("nsd", recipe, lambda folder: write_tree(run.config, folder))
