@@ -79,11 +79,11 @@ class TrainingState:
             If the training or validation loss is no longer finite.
         """
         training = {name: x.item() / self._steps_in_epoch for name, x in self._sums.items()}
-        row = {
+        row = {  # in alphabetical order, which is also the order that a checkpoint gives back
             "epoch": len(self._rows) + 1,
             "learning_rate": self.optimizer.param_groups[0]["lr"],
-            **{f"train_{name}": value for name, value in training.items()},
-            **{f"val_{name}": value for name, value in validation.items()},
+            **{f"train_{name}": training[name] for name in sorted(training)},
+            **{f"val_{name}": validation[name] for name in sorted(validation)},
         }
         if not math.isfinite(row["train_loss"] + row["val_loss"]):
             raise HavirError(

@@ -1,0 +1,206 @@
+"""From a subject to two trained branches, transfer, and predictions for its test images."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+
+from havir_lib.config import load_config
+from havir_lib.errors import DataError, ShapeError
+from havir_lib.targets import Targets
+from havir_lib.training import (
+    Predictions,
+    load_model,
+    predict,
+    predict_test,
+    rescale,
+    token_lengths,
+    train_branch,
+)
+from havir_lib.training.branches import target_arrays
+
+
+@dataclass(frozen=True)
+class Participant:
+    """The fields of a Subject that training and prediction use."""
+
+    train_betas: np.ndarray
+    train_images: np.ndarray
+    test_betas: np.ndarray
+    test_images: np.ndarray
+    structural: np.ndarray
+    semantic: np.ndarray
+
+
+def participant(rng, n_voxels=19):
+    role = np.arange(n_voxels) % 2 == 0
+    return Participant(
+        rng.standard_normal((60, n_voxels)).astype("float32"),
+        np.repeat(np.arange(20), 3) + 100,
+        rng.standard_normal((7, n_voxels)).astype("float32"),
+        np.arange(7),
+        role,
+        ~role,
+    )
+
+
+@pytest.fixture
+def subject(rng):
+    return participant(rng)
+
+
+@pytest.fixture
+def targets(rng):
+    def draw(*shape):
+        return rng.standard_normal((30, *shape)).astype("float16")
+
+    ids = rng.permutation(np.r_[np.arange(7), np.arange(97, 120)])
+    return Targets(draw(5, 12, 12), draw(7, 8), draw(4, 9, 8), ids)
+
+
+@pytest.fixture
+def config():
+    fit = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3}
+    names = ("structural", "semantic", "transfer_structural", "transfer_semantic")
+    return load_config(
+        "smoke",
+        {
+            **{f"training.{name}": fit for name in names},
+            "structural_generator": {
+                "hidden": 16,
+                "n_blocks": 1,
+                "map_channels": 8,
+                "map_size": 3,
+                "decoder_channels": [8, 8, 16],
+            },
+            "semantic_extractor": {"hidden": 16, "n_blocks": 1},
+        },
+    )
+
+
+def train_both(tmp_path, config, subject, targets, **options):
+    folders = {branch: tmp_path / branch for branch in ("structural", "semantic")}
+    for branch, folder in folders.items():
+        train_branch(folder, branch, config, subject, targets, **options)
+    return folders
+
+
+def test_branches_see_their_own_voxels_and_predict_test_images(tmp_path, config, subject, targets):
+    folders = train_both(tmp_path, config, subject, targets)
+    models = {name: load_model(folder / "best.safetensors") for name, folder in folders.items()}
+    assert models["structural"].n_voxels == 10
+    assert models["semantic"].n_voxels == 9
+    found = predict_test(folders, subject)
+    assert found.latents.shape == (7, 5, 12, 12)
+    assert found.image_tokens.shape == (7, 7, 8)
+    assert found.text_tokens.shape == (7, 9, 8)
+    np.testing.assert_array_equal(found.image_ids, subject.test_images)
+    with torch.no_grad():
+        betas = torch.tensor(subject.test_betas[:, subject.semantic])
+        image, text = models["semantic"](betas)
+    np.testing.assert_allclose(found.image_tokens, image, atol=1e-6)
+    np.testing.assert_allclose(found.text_tokens, text, atol=1e-6)
+
+
+def test_given_betas_replace_the_subjects(tmp_path, config, subject, targets):
+    folders = train_both(tmp_path, config, subject, targets)
+    other = subject.test_betas[::-1].copy()
+    turned = predict_test(folders, subject, other)
+    np.testing.assert_allclose(
+        turned.latents, predict_test(folders, subject).latents[::-1], atol=1e-5
+    )
+
+
+def test_transfer_starts_from_the_base_weights(tmp_path, config, subject, targets, rng):
+    train_branch(tmp_path / "base", "semantic", config, subject, targets)
+    frozen = config.model_copy(
+        update={"training": config.training.model_copy(update={"transfer_layers": "embed"})}
+    )
+    other = participant(rng, n_voxels=25)
+    train_branch(tmp_path / "new", "semantic", frozen, other, targets, base=tmp_path / "base")
+    base = load_model(tmp_path / "base" / "best.safetensors").state_dict()
+    new = load_model(tmp_path / "new" / "last.safetensors").state_dict()
+    assert new["embed.0.weight"].shape == (16, 12)
+    rest = [name for name in base if not name.startswith("embed.")]
+    assert all(torch.equal(base[name], new[name]) for name in rest)
+    train_branch(tmp_path / "all", "semantic", config, other, targets, base=tmp_path / "base")
+    tuned = load_model(tmp_path / "all" / "last.safetensors").state_dict()
+    assert not any(torch.equal(base[name], tuned[name]) for name in rest if "weight" in name)
+
+
+def test_transfer_uses_its_own_schedule(tmp_path, config, subject, targets):
+    longer = config.training.transfer_semantic.model_copy(update={"epochs": 3})
+    changed = config.model_copy(
+        update={"training": config.training.model_copy(update={"transfer_semantic": longer})}
+    )
+    train_branch(tmp_path / "base", "semantic", changed, subject, targets)
+    train_branch(tmp_path / "new", "semantic", changed, subject, targets, base=tmp_path / "base")
+    lines = {name: (tmp_path / name / "history.csv").read_text() for name in ("base", "new")}
+    assert [text.count("\n") - 1 for text in lines.values()] == [2, 3]
+
+
+def test_captions_are_kept_apart_or_averaged(config, targets):
+    _, text = target_arrays(config, "semantic", targets)
+    assert text.shape == (30, 4, 9, 8)
+    mean = config.training.model_copy(update={"captions": "mean"})
+    _, text = target_arrays(config.model_copy(update={"training": mean}), "semantic", targets)
+    expected = targets.text_tokens.astype("float32").mean(1, keepdims=True)
+    np.testing.assert_allclose(text, expected, rtol=1e-5)
+
+
+def test_nan_in_test_betas_is_an_error(tmp_path, config, subject, targets):
+    train_branch(tmp_path, "structural", config, subject, targets)
+    model = load_model(tmp_path / "best.safetensors")
+    betas = np.full((3, 10), np.nan, dtype="float32")
+    with pytest.raises(DataError, match="found 30 that are NaN"):
+        predict(model, betas)
+
+
+def make_predictions(rng):
+    return Predictions(
+        rng.standard_normal((6, 5, 4, 4)).astype("float32"),
+        rng.standard_normal((6, 7, 8)).astype("float32"),
+        rng.standard_normal((6, 9, 8)).astype("float32"),
+        np.arange(6) * 3,
+    )
+
+
+def test_predictions_round_trip(tmp_path, rng):
+    predictions = make_predictions(rng)
+    predictions.save(tmp_path / "p.npz")
+    found = Predictions.load(tmp_path / "p.npz")
+    for name, array in vars(predictions).items():
+        np.testing.assert_array_equal(getattr(found, name), array)
+        assert getattr(found, name).dtype == array.dtype
+
+
+def test_truncated_predictions_are_refused(tmp_path, rng):
+    make_predictions(rng).save(tmp_path / "p.npz")
+    (tmp_path / "p.npz").write_bytes((tmp_path / "p.npz").read_bytes()[:500])
+    with pytest.raises(DataError, match=r"p\.npz holds no predictions"):
+        Predictions.load(tmp_path / "p.npz")
+
+
+def test_predictions_must_agree_in_number(rng):
+    predictions = make_predictions(rng)
+    with pytest.raises(ShapeError, match="'text_tokens': 5"):
+        replace(predictions, text_tokens=predictions.text_tokens[:5])
+
+
+def test_rescale_sets_lengths_and_keeps_directions(rng, targets):
+    predictions = make_predictions(rng)
+    lengths = token_lengths(targets, np.array([100, 105, 101]))
+    assert [length.shape for length in lengths] == [(7,), (9,)]
+    found = rescale(predictions, lengths)
+    norms = np.linalg.norm(found.image_tokens, axis=-1)
+    np.testing.assert_allclose(norms, np.broadcast_to(lengths[0], (6, 7)), rtol=1e-5)
+    cosine = (found.text_tokens * predictions.text_tokens).sum(-1) / (
+        np.linalg.norm(found.text_tokens, axis=-1)
+        * np.linalg.norm(predictions.text_tokens, axis=-1)
+    )
+    np.testing.assert_allclose(cosine, 1, rtol=1e-5)
+    rows = [list(targets.image_ids).index(image) for image in (100, 105, 101)]
+    expected = np.linalg.norm(targets.image_tokens[rows].astype("float32"), axis=-1).mean(0)
+    np.testing.assert_allclose(lengths[0], expected, rtol=1e-4)
+    np.testing.assert_array_equal(found.latents, predictions.latents)
