@@ -1,6 +1,6 @@
 """The small pretrained models that make the demo work offline, and how they were trained."""
 
-from havir_lib.mini.evaluate import evaluate
+from havir_lib.mini.evaluation import evaluate
 from havir_lib.mini.training import train, train_all
 
 __all__ = ["evaluate", "train", "train_all"]

@@ -88,8 +88,8 @@ def fit(
     minutes: float | None = None,
     resume: bool = True,
     checkpoint_seconds: float = 60.0,
-) -> nn.Module:
-    """Train `model` and give it its averaged weights.
+) -> bool:
+    """Train `model` in place and give it its averaged weights.
 
     Parameters
     ----------
@@ -106,28 +106,36 @@ def fit(
         Whether to go on from the checkpoint, if there is one.
     checkpoint_seconds : float
         Time between checkpoints.
+
+    Returns
+    -------
+    bool
+        Whether all steps are done.
     """
     folder.mkdir(parents=True, exist_ok=True)
     optimisers = make_optimisers(model, schedule)
     average = {name: x.detach().clone() for name, x in model.state_dict().items()}
     first = _load(folder / "checkpoint.pt", model, optimisers, average) if resume else 0
+    done = first
     start = saved = time.monotonic()
     rows: list[dict[str, float]] = []
     model.train()
     for step in tqdm(range(first, schedule.steps), initial=first, total=schedule.steps):
         values = train_step(model, optimisers, loss, schedule, step)
+        done = step + 1
         _update(average, model, min(schedule.ema, (step + 1) / (step + 10)))
         rows.append({"step": step, **values})
         now = time.monotonic()
         out_of_time = minutes is not None and now - start > 60 * minutes
-        if now - saved > checkpoint_seconds or step + 1 == schedule.steps or out_of_time:
-            _save(folder, step + 1, model, optimisers, average, rows, now - start)
+        if now - saved > checkpoint_seconds or done == schedule.steps or out_of_time:
+            _save(folder, done, model, optimisers, average, rows, now - start)
             start, saved, rows = start, now, []
         if out_of_time:
-            log.info("stopped after %.1f minutes at step %d", minutes, step + 1)
+            log.info("stopped after %.1f minutes at step %d", minutes, done)
             break
     model.load_state_dict(average)
-    return model.eval()
+    model.eval()
+    return done == schedule.steps
 
 
 def make_optimisers(model: nn.Module, schedule: Schedule) -> list[torch.optim.Optimizer]:

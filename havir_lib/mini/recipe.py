@@ -15,11 +15,14 @@ WHICH = ("vae", "clip", "unet")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Training scenes and one schedule per model."""
+    """Training scenes and one schedule per model; `decoder` goes on after `vae`, encoder fixed."""
 
     n_scenes: int = 16384
     vae: Schedule = Schedule(
         steps=1400, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.4, ema=0.99
+    )
+    decoder: Schedule = Schedule(
+        steps=450, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.5, ema=0.99, seed=1
     )
     clip: Schedule = Schedule(
         steps=700,

@@ -3,7 +3,7 @@
 ::
 
     <folder>/scenes/    rendered pictures, cached
-    <folder>/vae/       checkpoint.pt, log.csv; the same for clip/ and unet/
+    <folder>/vae/       checkpoint.pt, log.csv; the same for vae/decoder/, clip/ and unet/
     <folder>/weights/   the result, in the layout that the package ships
 """
 
@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from diffusers import AutoencoderKL
 
 from havir_lib.config import Weights
 from havir_lib.diffusion import load_vae, save_dual_unet
 from havir_lib.errors import ConfigError, WeightsError
 from havir_lib.mini import clip, unet, vae
 from havir_lib.mini.data import SceneSet, load_scenes
-from havir_lib.mini.fit import fit
+from havir_lib.mini.fit import Schedule, fit
 from havir_lib.mini.recipe import WHICH, Recipe
 from havir_lib.targets.clip import load_clip
 
@@ -28,6 +31,9 @@ log = logging.getLogger(__name__)
 
 N_SCALING = 512
 """Scenes from which the latents' standard deviation is measured."""
+
+WORTH_COMPILING = 500
+"""Compiling the VAE takes a minute or two and saves a quarter of each step."""
 
 
 def train_all(folder: Path, device: torch.device | str = "cpu", **options) -> Path:
@@ -87,46 +93,81 @@ def train(
     folder, recipe = Path(folder), recipe or Recipe()
     if not resume:
         shutil.rmtree(folder / which, ignore_errors=True)
-    scenes = load_scenes(folder, recipe.n_scenes, workers=workers)
-    schedule = recipe.schedule(which, effort, steps)
-    options = {"schedule": schedule, "folder": folder / which, "minutes": minutes}
-    TRAINERS[which](scenes, folder / "weights", torch.device(device), options)
-    log.info("%s: weights written to %s", which, folder / "weights")
-    return folder / "weights"
+    job = Job(
+        scenes=load_scenes(folder, recipe.n_scenes, workers=workers),
+        folder=folder / which,
+        weights=folder / "weights",
+        device=torch.device(device),
+        schedule=lambda name: recipe.schedule(name, effort, steps),
+        minutes=minutes,
+    )
+    TRAINERS[which](job)
+    log.info("%s: weights written to %s", which, job.weights)
+    return job.weights
 
 
-def _train_vae(scenes: SceneSet, weights: Path, device: torch.device, options: dict) -> None:
-    schedule = options["schedule"]
-    model = vae.build_vae(schedule.seed).to(device)
-    loss = vae.vae_loss(model, scenes.images, schedule.batch_size, compiled=schedule.steps > 500)
-    fit(model, loss, **options)
-    vae.save_vae(model, weights / "vae", vae.measure_scaling(model, scenes.images[:N_SCALING]))
+@dataclass(frozen=True)
+class Job:
+    """What training one model needs; names as in :func:`train`."""
+
+    scenes: SceneSet
+    folder: Path
+    weights: Path
+    device: torch.device
+    schedule: Callable[[str], Schedule]
+    minutes: float | None
 
 
-def _train_clip(scenes: SceneSet, weights: Path, device: torch.device, options: dict) -> None:
-    schedule = options["schedule"]
-    vocabulary = weights / "clip" / clip.MERGES_FILE
+def _train_vae(job: Job) -> None:
+    schedule, scenes = job.schedule("vae"), job.scenes
+    model = vae.build_vae(schedule.seed).to(job.device)
+    compiled = schedule.steps >= WORTH_COMPILING
+    loss = vae.vae_loss(model, scenes.images, schedule.batch_size, compiled)
+    finished = fit(model, loss, schedule, job.folder, minutes=job.minutes)
+    if finished:
+        _refine_decoder(job, model)
+    factor = vae.measure_scaling(model, scenes.images[:N_SCALING])
+    vae.save_vae(model, job.weights / "vae", factor)
+
+
+def _refine_decoder(job: Job, model: AutoencoderKL) -> None:
+    # Only the decoder learns: the latents, on which the UNet depends, stay as they are.
+    schedule = job.schedule("decoder")
+    model.requires_grad_(False)
+    for part in (model.decoder, model.post_quant_conv):
+        part.requires_grad_(True)
+    loss = vae.vae_loss(model, job.scenes.images, schedule.batch_size)
+    fit(model, loss, schedule, job.folder / "decoder", minutes=job.minutes)
+
+
+def _train_clip(job: Job) -> None:
+    schedule, scenes = job.schedule("clip"), job.scenes
+    vocabulary = job.weights / "clip" / clip.MERGES_FILE
     clip.train_vocabulary([text for five in scenes.captions for text in five], vocabulary)
     tokenizer = clip.load_vocabulary(vocabulary)
-    model = clip.Learner(tokenizer.vocab_size, scenes.patches.shape[-1], schedule.seed).to(device)
-    fit(model, clip.clip_loss(model, scenes, tokenizer, schedule.batch_size), **options)
-    clip.save_clip(model, weights / "clip")
+    n_categories = scenes.patches.shape[-1]
+    model = clip.Learner(tokenizer.vocab_size, n_categories, schedule.seed).to(job.device)
+    loss = clip.clip_loss(model, scenes, tokenizer, schedule.batch_size)
+    fit(model, loss, schedule, job.folder, minutes=job.minutes)
+    clip.save_clip(model, job.weights / "clip")
 
 
-def _train_unet(scenes: SceneSet, weights: Path, device: torch.device, options: dict) -> None:
+def _train_unet(job: Job) -> None:
     for name in ("vae/diffusion_pytorch_model.safetensors", f"clip/{clip.WEIGHTS_FILE}"):
-        if not (weights / name).is_file():
+        if not (job.weights / name).is_file():
             raise WeightsError(
-                f"The UNet learns from latents and tokens: expected {weights / name}, but it does "
-                "not exist. Train the VAE and CLIP first (havir mini train vae, ... clip)."
+                f"The UNet learns from latents and tokens: expected {job.weights / name}, but it "
+                "does not exist. Train the VAE and CLIP first (havir mini train vae, ... clip)."
             )
-    schedule = options["schedule"]
-    encoder = load_clip(Weights(clip=str(weights / "clip")), device)
-    data = unet.encode(options["folder"], scenes, load_vae(weights, device), encoder)
-    model = unet.build_unet(schedule.seed).to(device)
-    fit(model, unet.unet_loss(model, data, encoder, schedule.batch_size), **options)
-    save_dual_unet(model, weights)
-    unet.save_scheduler(weights / "scheduler")
+    schedule = job.schedule("unet")
+    encoder = load_clip(Weights(clip=str(job.weights / "clip")), job.device)
+    autoencoder = load_vae(job.weights, job.device)
+    data = unet.encode(job.folder, job.scenes, autoencoder, encoder)
+    model = unet.build_unet(schedule.seed).to(job.device)
+    loss = unet.unet_loss(model, data, encoder, schedule.batch_size)
+    fit(model, loss, schedule, job.folder, minutes=job.minutes)
+    save_dual_unet(model, job.weights)
+    unet.save_scheduler(job.weights / "scheduler")
 
 
 TRAINERS = {"vae": _train_vae, "clip": _train_clip, "unet": _train_unet}

@@ -26,6 +26,7 @@ from havir_lib.io import save_arrays, write_json
 from havir_lib.mini.data import SceneSet
 from havir_lib.mini.fit import Draw, Loss
 from havir_lib.mini.vae import to_tensor
+from havir_lib.provenance import digest
 from havir_lib.targets.clip import ClipEncoder, text_tokens
 
 CONFIG = {
@@ -88,7 +89,7 @@ def encode(
     folder: Path, scenes: SceneSet, vae: AutoencoderKL, clip: ClipEncoder, batch_size: int = 64
 ) -> Encoded:
     """Latents and tokens of all scenes, written to `folder` so that a resumed run reuses them."""
-    path = folder / "encoded.npz"
+    path = folder / f"encoded-{_identity(vae, clip)}.npz"
     if not path.is_file():
         parts = list(_encode(scenes, vae, clip, batch_size))
         latents, tokens, ids = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -96,6 +97,13 @@ def encode(
     with np.load(path, allow_pickle=False) as arrays:
         ids = torch.from_numpy(arrays["ids"]).long()
         return Encoded(arrays["latents"], arrays["image_tokens"], ids)
+
+
+def _identity(vae: AutoencoderKL, clip: ClipEncoder) -> str:
+    # The decoder is left out: refining it changes no latent.
+    parts = (vae.encoder, vae.quant_conv, clip.model)
+    tensors = [x.float().cpu().numpy() for part in parts for x in part.state_dict().values()]
+    return digest([vae.config.scaling_factor, *tensors])
 
 
 def _encode(
