@@ -52,9 +52,8 @@ class DualTransformer(nn.Module):
         image = self._branch(self.image, hidden_states, image_tokens)
         text = self._branch(self.text, hidden_states, text_tokens)
         if isinstance(mixing, Tensor):
-            mixing = mixing.to(
-                text.dtype
-            )  # a float32 ratio must not promote half-precision features
+            # A float32 ratio would promote half-precision features.
+            mixing = mixing.to(text.dtype)
         # Both include the input, and the weights sum to one: mixing outputs mixes residuals.
         return (mixing * text + (1 - mixing) * image,)
 

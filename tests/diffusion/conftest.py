@@ -83,14 +83,13 @@ def hub(tmp_path_factory):
 def pipeline(hub, monkeypatch):
     """The stock pipeline on the same weights, with its attention block repaired."""
     _repair(monkeypatch)
-    Flat = modeling_text_unet.UNetFlatConditionModel
     pipe = stock.VersatileDiffusionDualGuidedPipeline(
         tokenizer=None,
         image_feature_extractor=None,
         text_encoder=None,
         image_encoder=None,
         image_unet=UNet2DConditionModel.from_pretrained(hub / "image_unet"),
-        text_unet=Flat.from_pretrained(hub / "text_unet"),
+        text_unet=modeling_text_unet.UNetFlatConditionModel.from_pretrained(hub / "text_unet"),
         vae=AutoencoderKL.from_pretrained(hub / "vae"),
         scheduler=noise_schedule(),
     )
