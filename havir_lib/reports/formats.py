@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -70,39 +70,42 @@ def number(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
 
 
-def as_markdown(wide: pd.DataFrame, caption: str, note: str, simulated: bool) -> str:
-    """Markdown page: stamp first, then caption, table and note."""
+def as_markdown(
+    blocks: Mapping[str, pd.DataFrame], caption: str, note: str, simulated: bool
+) -> str:
+    """Markdown page: stamp first, then caption, one table per heading, and note."""
     lines = [f"**{STAMP}: simulated subjects, not measured brains.**", ""] if simulated else []
     lines += [f"**{caption}**", ""] if caption else []
-    body = wide.astype(str).map(lambda text: text.replace("|", r"\|"))
-    lines.append(body.to_markdown(index=False, disable_numparse=True))
-    lines += ["", note] if note else []
-    return "\n".join(lines) + "\n"
+    for heading, wide in blocks.items():
+        body = wide.astype(str).map(lambda text: text.replace("|", r"\|"))
+        lines += [f"*{heading}*", ""] if heading else []
+        lines += [body.to_markdown(index=False, disable_numparse=True), ""]
+    return "\n".join([*lines, note] if note else lines[:-1]) + "\n"
 
 
-def as_latex(wide: pd.DataFrame, caption: str, note: str, simulated: bool, label: str) -> str:
-    """A ``table`` environment with booktabs rules; cells made bold must say ``\\textbf{…}``."""
+def as_latex(
+    blocks: Mapping[str, pd.DataFrame], caption: str, note: str, simulated: bool, label: str
+) -> str:
+    """A ``table`` environment with booktabs rules, one ``tabular`` per heading."""
     said = f"{STAMP}. " if simulated else ""
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_escape(said + caption)}}}",
+        rf"\label{{tab:{label}}}",
+    ]
+    for heading, wide in blocks.items():
+        lines += [rf"\par\medskip\textit{{{_escape(heading)}}}\par\smallskip"] if heading else []
+        lines += _tabular(wide)
+    lines += [rf"\par\smallskip\footnotesize {_escape(note)}"] if note else []
+    return "\n".join([*lines, r"\end{table}", ""])
+
+
+def _tabular(wide: pd.DataFrame) -> list[str]:
     head = " & ".join(_escape(str(name)) for name in wide.columns)
     body = [" & ".join(_escape(str(cell)) for cell in row) + r" \\" for row in wide.to_numpy()]
-    return "\n".join(
-        [
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{_escape(said + caption)}}}",
-            rf"\label{{tab:{label}}}",
-            rf"\begin{{tabular}}{{{'l' * wide.shape[1]}}}",
-            r"\toprule",
-            head + r" \\",
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}",
-            *([rf"\par\smallskip\footnotesize {_escape(note)}"] if note else []),
-            r"\end{table}",
-            "",
-        ]
-    )
+    begin = rf"\begin{{tabular}}{{{'l' * wide.shape[1]}}}"
+    return [begin, r"\toprule", head + r" \\", r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
 
 
 def _cell(row: dict, value: str, bold: tuple[str, str]) -> str:

@@ -14,7 +14,13 @@ from havir_lib.plots.saving import check_origin, origin, write_sidecar
 from havir_lib.reports.formats import as_latex, as_markdown, number, widen
 
 FLOAT_FORMAT = "%.6g"
-NOT_KEYS = {"value", "low", "high", "n", "best", "data"}
+NOT_KEYS = frozenset(
+    ("value", "low", "high", "n", "n_subjects", "best", "data", "reference", "checked", "note")
+)
+HEADINGS = {
+    "rerun": "Rerun here",
+    "published": "Published for NSD (measured brains; other networks and protocols)",
+}
 BOLD = ("**", "**")
 
 
@@ -67,11 +73,11 @@ def save_table(
     check_origin(provenance, simulated, name)
     if frame.empty:
         raise DataError(f"{name}: the table has no rows; nothing was written")
-    wide = _wide(frame, name, rows, columns, value)
+    blocks = _blocks(frame, name, rows, columns, value)
     path = Path(folder) / f"{name}.csv"
     _write_csv(_marked(frame, simulated), path)
-    write_text(path.with_suffix(".md"), as_markdown(wide, caption, note, simulated))
-    write_text(path.with_suffix(".tex"), as_latex(wide, caption, note, simulated, name))
+    write_text(path.with_suffix(".md"), as_markdown(blocks, caption, note, simulated))
+    write_text(path.with_suffix(".tex"), as_latex(blocks, caption, note, simulated, name))
     write_sidecar(path, provenance, simulated, caption=caption, note=note)
     return path
 
@@ -94,6 +100,17 @@ def _write_csv(frame: pd.DataFrame, path: Path) -> None:
                      quoting=csv.QUOTE_MINIMAL, encoding="utf-8")  # fmt: skip
 
 
+def _blocks(frame: pd.DataFrame, name: str, rows, columns, value: str) -> dict[str, pd.DataFrame]:
+    """Heading → wide table; published numbers never share a table with those computed here."""
+    if "source" not in frame or rows is not None:
+        return {"": _wide(frame, name, rows, columns, value)}
+    blocks = {}
+    for source, part in frame.groupby("source", sort=False):
+        shown = part.drop(columns="source").replace("", pd.NA).dropna(axis="columns", how="all")
+        blocks[HEADINGS.get(source, str(source))] = _wide(shown, name, rows, columns, value)
+    return blocks
+
+
 def _wide(
     frame: pd.DataFrame, name: str, rows: Sequence[str] | None, columns: str | None, value: str
 ) -> pd.DataFrame:
@@ -103,8 +120,9 @@ def _wide(
         return _readable(frame)
     if rows is None:
         rows = [key for key in frame.columns if key not in NOT_KEYS | {columns, value}]
+    keyed = frame.astype({key: object for key in rows}).fillna({key: "" for key in rows})
     try:
-        return widen(frame, rows, columns, value, BOLD)
+        return widen(keyed, rows, columns, value, BOLD)
     except (KeyError, ValueError) as error:
         raise DataError(
             f"{name}: cannot make one column per {columns!r} and one row per {list(rows)}: {error}"

@@ -15,7 +15,6 @@ import pandas as pd
 from havir_lib.errors import DataError
 
 INTERVAL = ["value", "low", "high", "n"]
-SOURCES = ("published", "rerun")
 
 
 def table1_rois(rois: pd.DataFrame) -> pd.DataFrame:
@@ -77,24 +76,29 @@ def table3_comparison(rerun: pd.DataFrame, published: pd.DataFrame | None = None
         Columns method, subject, metric, value, low, high, n; optional best (bool): significantly
         best of its column by a paired test.
     published : DataFrame, optional
-        Columns method, metric, value; optional subject, low, high, n and others (reference,
-        protocol), which are kept.
+        From :func:`havir_lib.evaluation.published.load_published`: columns method, setting, metric,
+        value, source, checked, note.
 
     Returns
     -------
     DataFrame
-        method, source (``"published"`` or ``"rerun"``), subject, metric, value, low, high, n,
-        then whatever else came along.
+        method, source (``"published"`` or ``"rerun"``), setting (published rows: hours of the test
+        subject's data), subject, metric, value, low, high, n, then whatever else came along; the
+        citation of a published number is in column reference.
     """
-    first = ["method", "source", "subject", "metric", *INTERVAL]
     keys = ["method", "subject", "metric", *INTERVAL]
-    parts = [_checked(rerun, keys, "the rerun scores").assign(source="rerun")]
+    parts = [_checked(rerun, keys, "the rerun scores").assign(source="rerun", setting="")]
     if published is not None:
-        found = _checked(published, ["method", "metric", "value"], "the published scores")
-        parts.append(_with_columns(found, keys).assign(source="published"))
+        needed = ["method", "setting", "metric", "value", "source"]
+        found = _checked(published, needed, "the published scores")
+        found = found.rename(columns={"source": "reference"})
+        parts.append(found.assign(source="published", subject="mean"))
     table = pd.concat(parts, ignore_index=True)
-    table["subject"] = table["subject"].fillna("mean")
-    return _checked(_first(table, first), [], "Table III")
+    for name in ("n", "n_subjects"):
+        if name in table:
+            table[name] = table[name].astype("Int64")
+    first = ["method", "source", "setting", "subject", "metric", *INTERVAL]
+    return _first(table, first)
 
 
 def table4_ablations(scores: pd.DataFrame) -> pd.DataFrame:
@@ -130,10 +134,6 @@ def _checked(frame: pd.DataFrame, columns: Sequence[str], what: str) -> pd.DataF
     if frame.empty:
         raise DataError(f"{what}: no rows")
     return frame.reset_index(drop=True)
-
-
-def _with_columns(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    return frame.reindex(columns=[*frame.columns, *(c for c in columns if c not in frame)])
 
 
 def _first(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

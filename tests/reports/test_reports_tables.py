@@ -63,12 +63,25 @@ def test_simulated_tables_say_so_everywhere(tmp_path, scores):
 
 
 def test_published_numbers_are_not_called_simulated(tmp_path, scores):
-    published = pd.DataFrame({"method": ["MindEye2"], "metric": ["SSIM"], "value": [0.431]})
+    published = pd.DataFrame(
+        {"method": ["MindEye2"], "setting": ["40h"], "metric": ["SSIM"], "value": [0.431],
+         "source": ["its Table 1"], "checked": ["yes"], "note": [""]}
+    )  # fmt: skip
     found = load_table(save(table3_comparison(scores, published), tmp_path))
     assert found.groupby("source")["data"].unique().map(list).to_dict() == {
         "published": ["measured"],
         "rerun": ["SIMULATED"],
     }
+    row = found[found["source"] == "published"].iloc[0]
+    assert (row["reference"], row["setting"]) == ("its Table 1", "40h")
+    text = (tmp_path / "table3_comparison.md").read_text()
+    mine, theirs = text.split("*Published for NSD")
+    assert "0.431" in theirs
+    assert "ridge" in mine
+    assert "ridge" not in theirs  # never in one table
+    assert "setting" not in mine  # an empty column
+    assert "PixCorr" not in theirs  # nothing was published for it
+    assert "its Table 1" not in text  # in the CSV only
 
 
 def test_markdown_is_wide_with_intervals_and_bold_best(tmp_path, scores):
@@ -101,7 +114,9 @@ def test_latex_is_balanced_and_escaped(tmp_path, scores):
 
 
 def test_latex_of_a_plain_frame_has_every_cell():
-    text = as_latex(pd.DataFrame({"roi": ["V1v"], "role": ["structural"]}), "C", "", False, "x")
+    text = as_latex(
+        {"": pd.DataFrame({"roi": ["V1v"], "role": ["structural"]})}, "C", "", False, "x"
+    )
     assert r"V1v & structural \\" in text
     assert "SIMULATED" not in text
 
@@ -162,8 +177,8 @@ def test_table2_adds_published_counts():
 
 def test_table3_and_4_keep_the_documented_columns(scores):
     table = table3_comparison(scores)
-    first = ["method", "source", "subject", "metric", "value", "low", "high", "n"]
-    assert list(table.columns)[:8] == first
+    first = ["method", "source", "setting", "subject", "metric", "value", "low", "high", "n"]
+    assert list(table.columns)[:9] == first
     ablations = scores.rename(columns={"method": "configuration"})
     assert list(table4_ablations(ablations).columns)[:3] == ["configuration", "subject", "metric"]
     with pytest.raises(DataError, match="low, high missing"):
