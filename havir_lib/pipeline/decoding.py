@@ -21,7 +21,6 @@ from havir_lib.targets import Targets, compute_targets
 from havir_lib.targets.vae import diffusion_folder
 from havir_lib.training import Predictions, predict_test, rescale, token_lengths, train_branch
 from havir_lib.training.branches import fit_of
-from havir_lib.training.state import BEST
 
 Branch = Literal["structural", "semantic"]
 SHARED_SETTINGS = {"losses", "mixup_repeats", "captions", "precision", "transfer_layers"}
@@ -62,10 +61,8 @@ def trained(run: Run, name: str, branch: Branch) -> Path:
         "source": source_digest("models", "training"),
     }
 
-    start = base and base / BEST
-
     def build(folder: Path) -> None:
-        train_branch(folder, branch, run.config, brain, target, start, run.device)
+        train_branch(folder, branch, run.config, brain, target, base, run.device)
 
     return run.cached(f"trained_{branch}", recipe, build)
 

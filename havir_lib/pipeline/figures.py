@@ -27,7 +27,12 @@ from havir_lib.plots import (
     save_figure,
 )
 from havir_lib.plots.comparison import figure_published, figure_scores, figure_shuffled
-from havir_lib.plots.interpretation import figure_importance, figure_importance_subjects
+from havir_lib.plots.framework import FrameworkPictures, figure_framework, role_slice
+from havir_lib.plots.interpretation import (
+    figure_agreement,
+    figure_importance,
+    figure_importance_subjects,
+)
 from havir_lib.plots.rois import ROLE_CODES, BrainMap, figure_noise_ceiling, figure_roles
 from havir_lib.plots.training import figure_training
 
@@ -57,6 +62,27 @@ def example_stimuli(run: Run) -> Path:
     pictures = store.images(ids)
     figure = figure_contact_sheet(pictures, per_row=8)
     return _save(run, figure, "stimuli", "Stimuli of the test set.", pictures)
+
+
+def framework(run: Run) -> Path:
+    """Figure 1: the method's stations, with pictures made from one stimulus's true targets."""
+    name = run.base_subject
+    truth = brains.test_images(run, name)
+    row = int(random_rows(run, len(truth), 1)[0])
+    made = images.reconstructions(run, name, "true targets").images[row]
+    latent = images.reconstructions(run, name, "true targets", "only z'").images[row]
+    maps = _role_map(run, name)
+    shown = brains.stimuli(run).captions(brains.subject(run, name).test_images[[row]])[0][0]
+    pictures = FrameworkPictures(
+        brain=role_slice(maps.background, maps.volume),
+        stimulus=truth[row],
+        latent=latent,
+        reconstruction=made,
+        caption=shown,
+    )
+    caption = "HAVIR: two sets of voxels, two decoders, one diffusion model."
+    figure = figure_framework(pictures)
+    return _save(run, figure, "fig1_framework", caption, truth[row], latent, made)
 
 
 def roi_maps(run: Run) -> Path:
@@ -292,6 +318,13 @@ def interpretability_others(run: Run) -> Path:
     caption = "Weight norms of the transferred networks, each in its subject's own space."
     volumes = [item.volume for pair in maps.values() for item in pair.values()]
     return _save(run, figure, "fig6_interpretability_others", caption, volumes)
+
+
+def map_validity(run: Run) -> Path:
+    """Which kind of map finds the voxels that truly carry signal."""
+    frame = interpretability.validity(run)
+    caption = "Agreement of each kind of map with the signal that is really there."
+    return _save(run, figure_agreement(frame), "map_validity", caption, frame.to_csv())
 
 
 def _importance_map(run: Run, name: str, branch: decoding.Branch) -> BrainMap:

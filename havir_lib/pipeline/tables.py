@@ -73,7 +73,7 @@ def recovery(run: Run) -> pd.DataFrame:
 def table3_comparison(run: Run) -> pd.DataFrame:
     """Table III: methods rerun here, and published numbers in rows of their own."""
     rerun = method_scores(run)
-    published = load_published().rename(columns={"source": "reference"})
+    published = load_published()
     frame = build.table3_comparison(rerun, published)
     caption = "Comparison of methods; published numbers are for NSD and in rows of their own."
     _save(
@@ -82,7 +82,7 @@ def table3_comparison(run: Run) -> pd.DataFrame:
         "table3_comparison",
         caption,
         _note(run),
-        rows=["method", "source", "subject", "setting"],
+        rows=["method", "source", "setting", "subject"],
     )
     return readable(rerun[rerun["subject"] == "mean"], ["method"])
 
