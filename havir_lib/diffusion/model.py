@@ -214,8 +214,9 @@ def load_diffusion(
     """
     path = Path(path)
     return DualGuidedDiffusion(
-        unet=load_dual_unet(path, device, dtype),
-        vae=load_vae(path, device, dtype),
+        # The layout that convolutions are fastest in, on GPUs and (in float32) on CPUs.
+        unet=load_dual_unet(path, device, dtype).to(memory_format=torch.channels_last),
+        vae=load_vae(path, device, dtype).to(memory_format=torch.channels_last),
         scheduler_config=read_config(path / "scheduler", "scheduler_config.json"),
         device=torch.device(device),
         dtype=dtype,

@@ -17,7 +17,7 @@ N_IMAGE, N_TEXT, WIDTH = 9, 7, 12
 UNET = {
     "sample_size": LATENT[1:],
     "block_out_channels": (16, 24),
-    "layers_per_block": 2,
+    "layers_per_block": 1,
     "cross_attention_dim": WIDTH,
     "attention_head_dim": 2,  # diffusers' name for the number of heads
     "norm_num_groups": 4,

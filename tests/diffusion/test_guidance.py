@@ -91,7 +91,7 @@ def test_branches_without_weight_are_not_computed(
     calls = count_calls(unet)
     unet(sample, 3, image if use_image else None, text if use_text else None, mixing)
     n_blocks = len(unet.dual_blocks)
-    assert n_blocks == 6  # two down, one in the middle, three up
+    assert n_blocks == 4  # one down, one in the middle, two up
     assert calls == {"image": image_runs * n_blocks, "text": text_runs * n_blocks}
 
 

@@ -81,7 +81,7 @@ def test_other_forms_of_the_same_image_unet_load_alike(hub, copy, inputs, form):
     assert torch.equal(predict(copy, inputs), predict(hub, inputs))
 
 
-BLOCK = "down_blocks.0.attentions.1"
+BLOCK = "up_blocks.1.attentions.1"
 QUERY = f"{BLOCK}.transformer_blocks.0.attn1.to_q.weight"
 
 
