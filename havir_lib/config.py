@@ -187,7 +187,7 @@ class Losses(Section):
     sobel: float = Field(1.0, ge=0, description="on latents, Eq. (3)")
     softclip: float = Field(1.0, ge=0, description="on tokens, Eqs. (5) and (6)")
     token_mse: float = Field(
-        1.0, ge=0, description="on tokens, Eqs. (5) and (6); squared distance per token"
+        1.0, ge=0, description="on tokens, Eqs. (5) and (6); sum over entries, mean over images"
     )
     temperature: float = Field(0.005, gt=0, description="of SoftCLIP, Eq. (4)")
     softclip_direction: Literal["both", "forward"] = Field(

@@ -1,8 +1,8 @@
 """Training losses, Eqs. (1) to (6).
 
 Eqs. (5) and (6) name the truth first and the prediction second, but Eq. (4) is written for
-(prediction, target); here the prediction always comes first. Sums over pixels or entries become
-means, which changes only the weights of the terms; the weights are in ``training.losses``.
+(prediction, target); here the prediction always comes first. On latents, sums over entries become
+means, which scales both terms of Eq. (3) alike. Weights of all terms are in ``training.losses``.
 
 Shape words: B batch, C latent channels, h w latent grid, T tokens, D token width.
 """
@@ -109,9 +109,10 @@ def semantic_loss(
 ) -> Terms:
     """Eqs. (5) and (6), added up: SoftCLIP plus MSE, for image tokens and for text tokens.
 
-    The MSE is taken on tokens in Versatile Diffusion's scale and multiplied by D, so that it is the
-    squared distance per token (class token of length 1) whatever the width; the predictions then
-    come out in that scale. MindBridge takes it on vectors of length 1 and must rescale afterwards.
+    The MSE is Eq. (1) as printed, divided by the number of images but not of entries, and taken on
+    tokens in Versatile Diffusion's scale, so that predictions come out in that scale. MindBridge
+    takes it on vectors of length 1 (and must rescale afterwards) with a factor that amounts to
+    ``token_mse`` of about 0.0002 for image tokens; its loss is nearly SoftCLIP alone.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ def semantic_loss(
     """
     terms, total = {}, torch.zeros((), device=prediction[0].device)
     for kind, p, t in zip(("image", "text"), prediction, target, strict=True):
-        distance = mse(p, t) * t.shape[-1]
+        distance = mse(p, t) * t[0].numel()
         contrast = soft_clip(p, t, weights.temperature, weights.softclip_direction)
         total = total + weights.token_mse * distance + weights.softclip * contrast
         terms |= {f"{kind}_mse": distance, f"{kind}_softclip": contrast}

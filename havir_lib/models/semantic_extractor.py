@@ -47,6 +47,8 @@ class SemanticExtractor(nn.Module):
         self.mlp = ResidualMLP(hidden, settings.n_blocks, nn.GELU, settings.dropout, bias=True)
         self.image_head = nn.Linear(hidden, math.prod(image_shape))
         self.text_head = nn.Linear(hidden, math.prod(text_shape))
+        for head, (_, width) in ((self.image_head, image_shape), (self.text_head, text_shape)):
+            _start_at_token_scale(head, width)
 
     def forward(self, betas: Tensor) -> tuple[Tensor, Tensor]:
         """Predict tokens (B, Ti, D) and (B, Tt, D) in Versatile Diffusion's scale."""
@@ -67,3 +69,10 @@ class SemanticExtractor(nn.Module):
             "text_shape": list(self.text_shape),
             "settings": self.settings.model_dump(mode="json"),
         }
+
+
+def _start_at_token_scale(head: nn.Linear, width: int) -> None:
+    # SoftCLIP does not see the length of a prediction, so a head that starts with torch's default
+    # weights, several times too long for tokens of length 1, would take most of training to shrink.
+    nn.init.normal_(head.weight, std=(head.in_features * width) ** -0.5)
+    nn.init.zeros_(head.bias)

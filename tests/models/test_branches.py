@@ -79,6 +79,12 @@ def test_tokens_keep_their_order():
     torch.testing.assert_close(image[1], torch.arange(56.0).reshape(7, 8))
 
 
+def test_first_predictions_have_about_the_length_of_tokens():
+    model = SemanticExtractor(200, (7, 64), (9, 64), config.SemanticExtractor(hidden=128)).eval()
+    for tokens in model(torch.randn(20, 200)):
+        assert 0.3 < tokens.norm(dim=-1).mean() < 3
+
+
 def test_both_heads_and_every_layer_learn():
     model = semantic()
     image, text = model(torch.randn(4, 11))

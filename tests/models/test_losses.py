@@ -98,8 +98,8 @@ def test_semantic_loss_adds_equations_5_and_6(rng):
     )
     weights = config.Losses(token_mse=2, softclip=3, temperature=0.1)
     terms = losses.semantic_loss((image_p, text_p), (image, text), weights)
-    per_token = ((image_p - image) ** 2).sum(-1).mean()
-    assert terms["image_mse"].item() == pytest.approx(per_token.item())
+    per_image = ((image_p - image) ** 2).sum((1, 2)).mean()  # Eq. (1) with n = 4 images
+    assert terms["image_mse"].item() == pytest.approx(per_image.item())
     expected = sum(
         2 * terms[f"{kind}_mse"] + 3 * losses.soft_clip(p, t, 0.1)
         for kind, p, t in [("image", image_p, image), ("text", text_p, text)]
