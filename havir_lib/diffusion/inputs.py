@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from havir_lib.diffusion.guidance import DualGuidedUNet
-from havir_lib.errors import ConfigError, ShapeError
+from havir_lib.errors import ConfigError, DataError, ShapeError
 
 Array = np.ndarray | Tensor
 
@@ -149,7 +149,14 @@ def token_widths(unet: DualGuidedUNet) -> tuple[int, int]:
 def _required(value: Array | None, name: str, switch: str) -> Tensor:
     if value is None:
         raise ConfigError(f"{name} is None. Pass an array, or switch it off with {switch}=False.")
-    return _float(value)
+    tensor = _float(value)
+    if not tensor.isfinite().all():
+        n_bad = int((~tensor.isfinite()).sum())
+        raise DataError(
+            f"{name}: expected finite numbers, found {n_bad} that are NaN or infinite. "
+            "Look for NaN among the voxels, or a training that diverged."
+        )
+    return tensor
 
 
 def _float(value: Array) -> Tensor:

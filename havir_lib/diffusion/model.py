@@ -6,7 +6,7 @@ Shape words: n images, C latent channels, h w latent grid, H W pixels.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from havir_lib.diffusion.inputs import Inputs, conditions, decode_only, latents_
 from havir_lib.diffusion.sampler import Sampling, sample
 from havir_lib.diffusion.tensors import read_config
 from havir_lib.diffusion.weights import load_dual_unet, load_vae
+from havir_lib.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class DualGuidedDiffusion:
         scale = self.vae.config.scaling_factor
         latents = [
             self.vae.encode(self._pixels(part)).latent_dist.mode().float().cpu() * scale
-            for part in _batches(torch.as_tensor(images), batch_size)
+            for part in torch.as_tensor(images).split(batch_size)
         ]
         return torch.cat(latents).numpy()
 
@@ -81,12 +82,17 @@ class DualGuidedDiffusion:
         """
         images = [
             self._decode_batch(part.to(self.device, self.dtype))
-            for part in _batches(torch.as_tensor(latents), batch_size)
+            for part in torch.as_tensor(latents).split(batch_size)
         ]
         return torch.cat(images).numpy()
 
     def _decode_batch(self, latents: Tensor) -> Tensor:
         pixels = self.vae.decode(latents / self.vae.config.scaling_factor).sample.float()
+        if not pixels.isfinite().all():
+            raise DataError(
+                "Decoded images hold values that are not finite. "
+                "If the precision is float16, use bfloat16 or float32, which overflow later."
+            )
         pixels = ((pixels + 1) * 127.5).round().clamp(0, 255)  # -1..1 -> 0..255
         return pixels.permute(0, 2, 3, 1).to(torch.uint8).cpu()
 
@@ -158,6 +164,8 @@ class DualGuidedDiffusion:
             If an input does not have one row per seed, or does not fit the model.
         ConfigError
             If an option is out of range, or nothing is left to reconstruct from.
+        DataError
+            If inputs or decoded images hold values that are not finite.
         """
         sampling = Sampling(steps, strength, strength_convention, guidance_scale, mixing, scheduler)
         z = latents_input(latents, len(seeds), self.unet.latent_shape, use_latent)
@@ -187,10 +195,6 @@ class DualGuidedDiffusion:
                 latents = sample(self.unet, self.scheduler_config, sampling, batch, bar.update)
                 images.append(self._decode_batch(latents.to(self.dtype)))
         return torch.cat(images).numpy()
-
-
-def _batches(x: Tensor, batch_size: int) -> Iterator[Tensor]:
-    yield from x.split(batch_size)
 
 
 def load_diffusion(

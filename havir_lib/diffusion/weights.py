@@ -169,19 +169,15 @@ def _split(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Ten
 
 def _flat_config(config: dict, text: dict[str, Tensor]) -> dict:
     width = next(x.shape[1] for name, x in text.items() if name.endswith("attn2.to_k.weight"))
-    names = {"CrossAttn": "CrossAttn{}BlockFlat", "": "{}BlockFlat"}
-    flat = {
-        f"{side}_block_types": [
-            names["CrossAttn" if "CrossAttn" in block else ""].format(side.capitalize())
-            for block in config[f"{side}_block_types"]
-        ]
-        for side in ("down", "up")
+    sides = {
+        side: [block.replace("2D", "Flat") for block in config[side]]
+        for side in ("down_block_types", "up_block_types")
     }
     return {
         **config,
-        **flat,
+        **sides,
         "_class_name": "UNetFlatConditionModel",
-        "mid_block_type": "UNetMidBlockFlatCrossAttn",
+        "mid_block_type": config["mid_block_type"].replace("2D", "Flat"),
         "cross_attention_dim": width,
     }
 

@@ -11,7 +11,7 @@ from havir_lib.diffusion import load_diffusion
 from havir_lib.diffusion.inputs import Inputs, conditions
 from havir_lib.diffusion.sampler import Sampling, sample
 from havir_lib.diffusion.schedule import draw_noise, generators, make_scheduler
-from havir_lib.errors import ConfigError, ShapeError
+from havir_lib.errors import ConfigError, DataError, ShapeError
 
 LATENT = (5, 6, 8)
 SEEDS = [3, 1, 4]
@@ -287,3 +287,16 @@ def test_options_out_of_range(model, inputs, settings, message):
 def test_a_missing_input_that_is_not_switched_off(model, inputs):
     with pytest.raises(ConfigError, match="image_tokens is None.*use_image=False"):
         model.reconstruct(inputs[0], None, inputs[2], seeds=SEEDS, **FEW)
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_values_that_are_not_finite_are_counted(model, inputs, position):
+    inputs[position][1, 2, :3] = float("nan")
+    n_bad = inputs[position][1, 2, :3].numel()
+    with pytest.raises(DataError, match=f"found {n_bad} that are NaN"):
+        model.reconstruct(*inputs, seeds=SEEDS, **FEW)
+
+
+def test_images_that_are_not_finite_are_refused(model):
+    with pytest.raises(DataError, match="not finite"):
+        model.decode(torch.full((1, *LATENT), float("inf")))

@@ -101,14 +101,17 @@ def test_ddpm_step_is_equation_9():
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_a_perfect_prediction_brings_back_the_latent(name):
-    """The start comes from z and the noise that the prediction knows, so the end must be near z."""
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_a_perfect_prediction_brings_back_the_latent(name, prediction):
+    """The start comes from z and noise; a network that knows z must lead back to it."""
     z, noise = normal(3, *SHAPE), normal(3, *SHAPE, seed=1)
-    scheduler = make_scheduler(name, CONFIG, 50)
+    scheduler = make_scheduler(name, {**CONFIG, "prediction_type": prediction}, 50)
 
     def predict(noisy, step):
         alpha_bar = float(ALPHA_BAR[step])
-        return (noisy - alpha_bar**0.5 * z) / (1 - alpha_bar) ** 0.5
+        epsilon = (noisy - alpha_bar**0.5 * z) / (1 - alpha_bar) ** 0.5
+        velocity = alpha_bar**0.5 * epsilon - (1 - alpha_bar) ** 0.5 * z
+        return {"epsilon": epsilon, "v_prediction": velocity}[prediction]
 
     start = start_latents(scheduler, z, noise, 40)
     assert (start - z).std() > 0.5
