@@ -3,7 +3,7 @@
 A component (``image_unet/``, ``vae/``, ...) holds ``config.json`` and its tensors in one of four
 forms: one safetensors file, several with an index, or the same two as PyTorch's ``.bin``.
 Safetensors files are read tensor by tensor, so a part of a file costs only that part. ``.bin``
-files are read with ``weights_only=True``: nothing in them is executed.
+files are mapped into memory and read with ``weights_only=True``: nothing in them is executed.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _read_safetensors(path: Path, keep: Callable[[str], bool]):
 
 
 def _read_bin(path: Path, keep: Callable[[str], bool]):
-    tensors = torch.load(path, map_location="cpu", weights_only=True)
+    tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     yield from ((name, x) for name, x in tensors.items() if keep(name))
 
 
