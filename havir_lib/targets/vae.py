@@ -49,7 +49,11 @@ def load_vae(folder: Path, device: torch.device | str = "cpu") -> AutoencoderKL:
     """
     try:
         vae, report = AutoencoderKL.from_pretrained(
-            folder, subfolder="vae", local_files_only=True, output_loading_info=True
+            folder,
+            subfolder="vae",
+            local_files_only=True,
+            output_loading_info=True,
+            torch_dtype=torch.float32,
         )
     except Exception as error:  # diffusers raises whatever the file reader raised
         raise WeightsError(f"The VAE in {folder / 'vae'} could not be loaded: {error}") from error
@@ -59,7 +63,7 @@ def load_vae(folder: Path, device: torch.device | str = "cpu") -> AutoencoderKL:
             f"The weights in {folder / 'vae'} do not fit its config.json: {len(wrong)} tensors are "
             f"missing or left over, e.g. {wrong[0]}. Download the folder again."
         )
-    return vae.to(device, torch.float32).eval().requires_grad_(False)
+    return vae.to(device).eval().requires_grad_(False)
 
 
 def identity(folder: Path) -> dict[str, str]:
