@@ -4,8 +4,6 @@
 #   snakemake --cores 2 --config profile=demo
 #   snakemake --executor slurm --jobs 8 --config profile=paper data=/path/to/nsd
 
-import json
-
 from havir_lib.pipeline.workflow import Plan
 
 plan = Plan.from_arguments(config)
@@ -40,13 +38,14 @@ for step in plan.steps:
             notebook=step.executed,
             files=step.outputs,
         log:
-            step.log,
+            notebook=step.log,
+            errors=step.errors,
         params:
             parameters=step.parameters,
             source=plan.source,
         threads: step.threads
         shell:
             # Papermill writes as it goes: into the log, which survives a failure, then to its place.
-            "OMP_NUM_THREADS={threads} papermill {input.notebook} {log} --log-level WARNING "
+            "OMP_NUM_THREADS={threads} papermill {input.notebook} {log.notebook} --log-level WARNING "
             "--no-progress-bar --kernel python3 --cwd notebooks -y {params.parameters:q} "
-            "&& cp {log} {output.notebook}"
+            "2> {log.errors} || {{ cat {log.errors} >&2; exit 1; }}; cp {log.notebook} {output.notebook}"

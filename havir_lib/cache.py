@@ -4,6 +4,7 @@ A folder ``<root>/<kind>/<key>/`` appears only when its content is complete. Unt
 lives in ``<key>.partial/``, which survives a crash, so that long builds can resume inside it.
 """
 
+import functools
 import logging
 import os
 import shutil
@@ -43,14 +44,20 @@ def cached(root: Path, kind: str, recipe: dict[str, Any], build: Callable[[Path]
     key = digest(recipe)
     folder = Path(root) / kind / key
     if is_finished(folder):
-        log.info("%s: found in cache (%s)", kind, key)
+        _say_once(kind, key)
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if not is_finished(folder):  # another process may have finished it while we waited
             log.info("%s: computing (%s)", kind, key)
             _build(folder, recipe, build)
+            log.info("%s: done (%s)", kind, key)
     return folder
+
+
+@functools.cache  # a result is asked for many times; the reader needs to hear of it once
+def _say_once(kind: str, key: str) -> None:
+    log.info("%s: found in cache (%s)", kind, key)
 
 
 def is_finished(folder: Path) -> bool:

@@ -69,6 +69,11 @@ class Step:
     parameters: str
     threads: int = 1
 
+    @property
+    def errors(self) -> str:
+        """What the notebook's process said, shown if it fails."""
+        return self.log.removesuffix(".ipynb") + ".txt"
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,8 +53,8 @@ def build_html_report(notebooks_folder: Path, figures: Path, tables: Path, out: 
     DataError
         If there is neither a figure nor a table, or one lacks its provenance file.
     """
-    shown_figures = [_figure(path) for path in sorted(Path(figures).glob("*.png"))]
-    shown_tables = [_table(path) for path in sorted(Path(tables).glob("*.csv"))]
+    shown_figures = [_figure(path) for path in _paper_first(Path(figures).glob("*.png"))]
+    shown_tables = [_table(path) for path in _paper_first(Path(tables).glob("*.csv"))]
     if not shown_figures and not shown_tables:
         raise DataError(f"nothing to report: no PNG in {figures} and no CSV in {tables}")
     out = Path(out)
@@ -67,6 +68,11 @@ def build_html_report(notebooks_folder: Path, figures: Path, tables: Path, out: 
     )
     write_text(out, page)
     return out
+
+
+def _paper_first(paths: Iterable[Path]) -> list[Path]:
+    """The paper's figures and tables in its order, then the others by name."""
+    return sorted(paths, key=lambda path: (not re.match(r"(fig|table)\d", path.stem), path.stem))
 
 
 def _template():
