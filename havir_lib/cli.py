@@ -21,6 +21,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+mini = typer.Typer(help="The small models that ship with the package.", no_args_is_help=True)
+app.add_typer(mini, name="mini")
+
 Profile = Annotated[str, typer.Option(help="a profile in configs/, or a YAML file")]
 Overrides = Annotated[
     str, typer.Option(help='settings to change, as JSON: {"diffusion.steps": 50}')
@@ -94,10 +97,65 @@ def report(profile: Profile = "demo", overrides: Overrides = "{}") -> None:
     typer.echo(page.build(_open(profile, overrides)))
 
 
-def _open(profile: str, overrides: str) -> Any:
+@app.command()
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="images named <NSD id>.png, ids from 0")],
+    profile: Profile = "demo",
+    data: DataFolder = None,
+    overrides: Overrides = "{}",
+) -> None:
+    """Score any method's reconstructions with the metrics of a profile."""
+    from havir_lib.evaluation import evaluate_folder, summarise
+    from havir_lib.pipeline import brains
+
+    opened = _open(profile, overrides, data)
+    settings = opened.config.evaluation
+    scores = evaluate_folder(
+        folder, brains.stimuli(opened), settings.metrics, device=str(opened.device)
+    )
+    table = summarise(scores, (), settings.n_bootstrap, settings.confidence, opened.config.seed)
+    if opened.simulated:
+        typer.echo("SIMULATED stimuli")
+    typer.echo(table.to_string(index=False, float_format="%.4f"))
+
+
+@mini.command("train")
+def mini_train(
+    folder: Annotated[Path, typer.Argument(help="for checkpoints, logs and weights")],
+    which: Annotated[str, typer.Option(help="all, vae, clip or unet")] = "all",
+    effort: Annotated[float, typer.Option(help="multiplies the recipe's steps")] = 1.0,
+    device: str = "auto",
+) -> None:
+    """Train the small models by the committed recipe; an interrupted training continues."""
+    from havir_lib.devices import pick_device
+    from havir_lib.mini import train, train_all
+
+    if which == "all":
+        typer.echo(train_all(folder, pick_device(device), effort=effort))
+    else:
+        typer.echo(train(which, folder, pick_device(device), effort=effort))
+
+
+@mini.command("evaluate")
+def mini_evaluate(
+    folder: Annotated[Path, typer.Argument(help="cache for rendered scenes")],
+    weights: Annotated[Path | None, typer.Option(help="default: those shipped")] = None,
+    device: str = "auto",
+) -> None:
+    """Measure the small models on held-out scenes."""
+    from havir_lib.devices import pick_device
+    from havir_lib.mini import evaluate as measure
+    from havir_lib.paths import MINI_WEIGHTS
+
+    table = measure(folder, weights or MINI_WEIGHTS, pick_device(device))
+    typer.echo(table.to_string(index=False, float_format="%.4f"))
+
+
+def _open(profile: str, overrides: str, data: Path | None = None) -> Any:
     from havir_lib.pipeline import open_run
 
-    return open_run(profile, json.loads(overrides))
+    settings = json.loads(overrides)
+    return open_run(profile, settings if data is None else {**settings, "data.root": str(data)})
 
 
 def main() -> None:

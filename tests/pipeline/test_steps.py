@@ -1,0 +1,41 @@
+"""Small pieces of the steps; the chain as a whole is tested through the notebooks."""
+
+import numpy as np
+import pytest
+
+from havir_lib.errors import ConfigError, DataError
+from havir_lib.pipeline import brains, images, open_run
+
+
+def test_an_image_has_the_same_seed_in_every_set_and_order():
+    one = images.image_seeds(np.array([3, 8, 21]), seed=0)
+    other = images.image_seeds(np.array([21, 3]), seed=0)
+    assert other == [one[2], one[0]]
+    assert len(set(one)) == 3
+    assert images.image_seeds(np.array([3]), seed=1) != one[:1]
+
+
+def test_configurations_are_the_five_of_the_paper():
+    off = {name: sorted(switches) for name, switches in images.CONFIGURATIONS.items()}
+    assert off == {
+        "HAVIR": [],
+        "only z'": ["use_image", "use_text"],
+        "w/o e_cap": ["use_text"],
+        "w/o e_img": ["use_image"],
+        "w/o z'": ["use_latent"],
+    }
+    for switches in images.CONFIGURATIONS.values():
+        assert not any(switches.values())
+
+
+def test_real_data_are_not_simulated(tmp_path):
+    run = open_run("paper", {"data.root": str(tmp_path), "workspace": str(tmp_path / "ws")})
+    assert not run.simulated
+    assert brains.data_root(run) == tmp_path
+    with pytest.raises(DataError, match="subj01"):
+        brains.subject(run, "subj01")
+
+
+def test_unknown_device_is_refused_before_anything_is_computed(tmp_path):
+    with pytest.raises(ConfigError, match="device"):
+        open_run("smoke", {"device": "tpu", "workspace": str(tmp_path)})
