@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -62,7 +63,7 @@ class Predictions:
         """
         try:
             return cls(**load_arrays(path))
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, BadZipFile) as error:
             raise DataError(f"{path} holds no predictions ({error}). Delete it.") from None
 
 
