@@ -22,7 +22,7 @@ class Recipe:
         steps=1400, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.4, ema=0.99
     )
     decoder: Schedule = Schedule(
-        steps=450, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.5, ema=0.99, seed=1
+        steps=850, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.5, ema=0.99, seed=1
     )
     clip: Schedule = Schedule(
         steps=700,
@@ -34,7 +34,7 @@ class Recipe:
         weight_decay=0.05,
     )
     unet: Schedule = Schedule(
-        steps=3000, batch_size=32, learning_rate=1e-3, muon_rate=3e-3, decay=0.4, ema=0.998
+        steps=3700, batch_size=32, learning_rate=1e-3, muon_rate=3e-3, decay=0.4, ema=0.998
     )
 
     def schedule(self, which: str, effort: float = 1.0, steps: int | None = None) -> Schedule:
