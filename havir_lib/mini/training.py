@@ -157,7 +157,7 @@ def _train_unet(job: Job) -> None:
         if not (job.weights / name).is_file():
             raise WeightsError(
                 f"The UNet learns from latents and tokens: expected {job.weights / name}, but it "
-                "does not exist. Train the VAE and CLIP first (havir mini train vae, ... clip)."
+                "does not exist. Train the VAE and CLIP first: havir mini train FOLDER --which vae"
             )
     schedule = job.schedule("unet")
     encoder = load_clip(Weights(clip=str(job.weights / "clip")), job.device)

@@ -111,7 +111,7 @@ def _encode(
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     for start in tqdm(range(0, len(scenes), batch_size), desc="encoding", unit=f"x{batch_size}"):
         part = slice(start, start + batch_size)
-        images = np.ascontiguousarray(scenes.images[part])
+        images = np.array(scenes.images[part])
         x = to_tensor(images, vae.device)
         with torch.autocast(vae.device.type, torch.bfloat16):
             mean = vae.encode(x).latent_dist.mean.float()

@@ -53,7 +53,7 @@ def build_vae(seed: int = 0) -> AutoencoderKL:
 
 def to_tensor(images: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """uint8 (B, H, W, 3) to float (B, 3, H, W) in -1 to 1, channels last in memory."""
-    x = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+    x = torch.from_numpy(np.array(images)).to(device)
     return x.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 

@@ -8,8 +8,9 @@ import torch
 
 from havir_lib.config import Weights
 from havir_lib.diffusion import load_dual_unet, load_vae, save_dual_unet
+from havir_lib.diffusion.model import load_diffusion
 from havir_lib.errors import ConfigError, WeightsError
-from havir_lib.mini import clip, train, unet, vae
+from havir_lib.mini import clip, train, train_all, unet, vae
 from havir_lib.mini.data import (
     EXPERIMENT_SEED,
     LABELS,
@@ -146,6 +147,19 @@ def test_unet_needs_the_other_two(scenes, tmp_path, monkeypatch):
     monkeypatch.setattr("havir_lib.mini.training.load_scenes", lambda *_, **__: scenes)
     with pytest.raises(WeightsError, match="Train the VAE and CLIP first"):
         train("unet", tmp_path, recipe=replace(Recipe(), n_scenes=4))
+
+
+def test_the_whole_recipe_runs_and_continues(tmp_path):
+    tiny = Schedule(steps=1, batch_size=4)
+    recipe = Recipe(n_scenes=5, vae=tiny, decoder=tiny, clip=tiny, unet=tiny)
+    weights = train_all(tmp_path, recipe=recipe, workers=1)
+    model = load_diffusion(weights)
+    assert model.unet.latent_shape == (8, 16, 16)
+    assert model.scheduler_config["prediction_type"] == "v_prediction"
+    before = (weights / "image_unet" / "diffusion_pytorch_model.safetensors").read_bytes()
+    train("unet", tmp_path, recipe=recipe, workers=1)  # all steps are done: nothing changes
+    after = (weights / "image_unet" / "diffusion_pytorch_model.safetensors").read_bytes()
+    assert before == after
 
 
 def test_unknown_models_are_refused(tmp_path):
