@@ -75,7 +75,7 @@ PATH="$(dirname "$python"):$PATH"; export PATH
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 
 if [[ $mode == test ]]; then
-  exec "$python" -m pytest "${extra[@]}"
+  exec "$python" -m pytest -n 2 --dist loadfile ${extra[@]+"${extra[@]}"}
 fi
 exec "$python" -m havir_lib.cli run --profile "$profile" ${data:+--data "$data"} --cores "$cores" \
   ${extra[@]+-- "${extra[@]}"}
