@@ -76,14 +76,7 @@ def table3_comparison(run: Run) -> pd.DataFrame:
     published = load_published()
     frame = build.table3_comparison(rerun, published)
     caption = "Comparison of methods; published numbers are for NSD and in rows of their own."
-    _save(
-        run,
-        frame,
-        "table3_comparison",
-        caption,
-        _note(run),
-        rows=["method", "source", "setting", "subject"],
-    )
+    _save(run, frame, "table3_comparison", caption, _note(run))
     return readable(rerun[rerun["subject"] == "mean"], ["method"])
 
 
