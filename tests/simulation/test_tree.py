@@ -113,16 +113,18 @@ def test_a_subject_keeps_its_scenes_whoever_else_takes_part(tiny_config):
 
 
 def test_repeats_come_soon_or_anywhere():
-    design = make_design(load_config("demo"))
+    config = load_config("demo")
+    n_shared = config.simulation.n_shared
+    design = make_design(config)
     order = np.argsort(design.masterordering, kind="stable").reshape(-1, 3)
     sessions = order // design.trials_per_session
     same = (sessions[:, 0] == sessions[:, 1]) & (sessions[:, 1] == sessions[:, 2])
     assert 0.02 < same.mean() < 0.5
     assert (sessions.max(1) - sessions.min(1) > 3).mean() > 0.2
     table = stimulus_table(design)
-    assert table["shared1000"].sum() == 100
+    assert table["shared1000"].sum() == n_shared
     # every session shows shared and own images in about their proportion
-    shared = design.masterordering <= 100
+    shared = design.masterordering <= n_shared
     assert shared.reshape(design.n_sessions, -1).mean(1).min() > 0.01
 
 
