@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 
 from havir_lib.errors import DataError
@@ -20,6 +21,7 @@ from havir_lib.reports.formats import STAMP, number
 
 log = logging.getLogger(__name__)
 
+FORMULA = re.compile(r"(?<!\\)(\$\$?)(.+?)\1", re.DOTALL)
 LONGEST_TABLE = 60  # rows shown on the page; the CSV has all
 
 
@@ -125,8 +127,25 @@ def _title(stem: str) -> str:
 
 
 def _notebook(path: Path, folder: Path) -> dict[str, str]:
-    body, _ = HTMLExporter(embed_images=True).from_notebook_node(nbformat.read(path, as_version=4))
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = formulas_as_mathml(cell.source)
+    body, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook)
     target = folder / "notebooks" / f"{path.stem}.html"
     write_text(target, body)
     log.info("wrote %s", target.name)
     return {"title": path.stem.replace("_", " "), "link": f"notebooks/{target.name}"}
+
+
+def formulas_as_mathml(markdown: str) -> str:
+    r"""LaTeX between ``$`` or ``$$`` as MathML, which browsers draw without a script or a network.
+
+    A lone ``$``, or one after a backslash, stays as it is.
+    """
+
+    def replace(found: re.Match) -> str:
+        display = "block" if found[1] == "$$" else "inline"
+        return convert(found[2].strip(), display=display)
+
+    return FORMULA.sub(replace, markdown)

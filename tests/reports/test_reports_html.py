@@ -6,6 +6,7 @@ import pytest
 from havir_lib.errors import DataError
 from havir_lib.plots import plot_image_grid, save_figure
 from havir_lib.reports import build_html_report, save_table
+from havir_lib.reports.html import formulas_as_mathml
 
 PROVENANCE = {"data": "SIMULATED"}
 
@@ -60,3 +61,12 @@ def test_a_result_without_provenance_is_refused(run, tmp_path):
 def test_nothing_to_report_is_an_error(tmp_path):
     with pytest.raises(DataError, match="nothing to report"):
         build_html_report(tmp_path, tmp_path, tmp_path, tmp_path / "index.html")
+
+
+def test_formulas_need_no_script():
+    shown = formulas_as_mathml("ceiling $a^2$ and\n$$\nb_1\n$$\nfor 5 \\$")
+    assert "<msup><mi>a</mi><mn>2</mn></msup>" in shown
+    assert 'display="block"' in shown
+    assert "$$" not in shown
+    assert shown.startswith("ceiling <math")
+    assert shown.endswith("for 5 \\$")
