@@ -2,7 +2,7 @@
 
 from havir_lib.diffusion.guidance import DualGuidedUNet
 from havir_lib.diffusion.model import DualGuidedDiffusion, load_diffusion
-from havir_lib.diffusion.weights import build_dual_unet, load_dual_unet, load_vae, save_dual_unet
+from havir_lib.diffusion.weights import build_dual_unet, load_dual_unet, save_dual_unet
 
 __all__ = [
     "DualGuidedDiffusion",
@@ -10,6 +10,5 @@ __all__ = [
     "build_dual_unet",
     "load_diffusion",
     "load_dual_unet",
-    "load_vae",
     "save_dual_unet",
 ]

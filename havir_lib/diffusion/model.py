@@ -20,8 +20,9 @@ from havir_lib.diffusion.guidance import DualGuidedUNet
 from havir_lib.diffusion.inputs import Inputs, conditions, decode_only, latents_input
 from havir_lib.diffusion.sampler import Sampling, sample
 from havir_lib.diffusion.tensors import read_config
-from havir_lib.diffusion.weights import load_dual_unet, load_vae
+from havir_lib.diffusion.weights import load_dual_unet
 from havir_lib.errors import DataError
+from havir_lib.targets.vae import load_vae
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 
     image_unet/   UNet2DConditionModel, guided by image tokens
     text_unet/    UNetFlatConditionModel, guided by text tokens; only its ``attentions`` are read
-    vae/          AutoencoderKL
+    vae/          AutoencoderKL, read by ``havir_lib.targets.vae``
     scheduler/    noise schedule
 
 The rest of the hub repository (text and image encoders, tokenizer, ``model_index.json``) is not
@@ -20,7 +20,7 @@ import re
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, Transformer2DModel, UNet2DConditionModel
+from diffusers import Transformer2DModel, UNet2DConditionModel
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -31,9 +31,6 @@ from havir_lib.io import atomic_write, write_json
 
 # Settings that change what a text block computes without changing the shape of any tensor.
 SHARED_SETTINGS = {"attention_head_dim": 8, "norm_num_groups": 32}
-
-# diffusers before 0.15 named the VAE's attention layers differently, and the hub still does.
-OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
 def build_dual_unet(
@@ -117,26 +114,6 @@ def _check_same_settings(text_folder: Path, unet: UNet2DConditionModel) -> None:
                 f"{text_folder}/config.json has {key} = {text}, but image_unet has {image}. "
                 "The two must agree for their transformer blocks to be paired."
             )
-
-
-def load_vae(
-    path: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
-) -> AutoencoderKL:
-    """Read ``vae/`` under `path`; same errors as :func:`load_dual_unet`."""
-    folder = Path(path) / "vae"
-    with torch.device("meta"):
-        vae = AutoencoderKL.from_config(read_config(folder))
-    tensors = read_tensors(folder, dtype, device)
-    fill(vae, {_new_name(name): x for name, x in tensors.items()}, folder)
-    return vae.eval()
-
-
-def _new_name(name: str) -> str:
-    return re.sub(
-        r"(?<=attentions\.0\.)(query|key|value|proj_attn)(?=\.)",
-        lambda old: OLD_ATTENTION[old.group()],
-        name,
-    )
 
 
 def save_dual_unet(model: DualGuidedUNet, folder: Path) -> None:

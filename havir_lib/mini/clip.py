@@ -56,8 +56,8 @@ def clip_config(vocab_size: int) -> dict:
         "vision_cfg": {
             "image_size": SIZE,
             "patch_size": 16,
-            "layers": 4,
-            "width": 128,
+            "layers": 6,
+            "width": 192,
             "head_width": 32,
         },
         "text_cfg": {

@@ -1,7 +1,7 @@
 """How the shipped small models were trained: data, steps, rates, seeds.
 
-The numbers are for two CPU cores (about 20 minutes each for VAE and CLIP on one core, an hour for
-the UNet); a GPU runs the same recipe faster. `effort` multiplies the steps if there is more time.
+The numbers are for two CPU cores, each model within 100 minutes; a GPU runs the same recipe faster.
+`effort` multiplies the steps if there is more time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ WHICH = ("vae", "clip", "unet")
 class Recipe:
     """Training scenes and one schedule per model; `decoder` goes on after `vae`, encoder fixed."""
 
-    n_scenes: int = 16384
+    n_scenes: int = 32768
+    n_scenes_vae: int = 16384
+    """The VAE sees fewer pictures in its short training than there are."""
     vae: Schedule = Schedule(
         steps=1400, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.4, ema=0.99
     )
@@ -25,12 +27,12 @@ class Recipe:
         steps=850, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.5, ema=0.99, seed=1
     )
     clip: Schedule = Schedule(
-        steps=700,
+        steps=2000,
         batch_size=128,
         learning_rate=1.5e-3,
         muon_rate=3e-3,
         decay=0.4,
-        ema=0.98,
+        ema=0.99,
         weight_decay=0.05,
     )
     unet: Schedule = Schedule(

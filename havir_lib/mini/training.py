@@ -19,13 +19,14 @@ import torch
 from diffusers import AutoencoderKL
 
 from havir_lib.config import Weights
-from havir_lib.diffusion import load_vae, save_dual_unet
+from havir_lib.diffusion import save_dual_unet
 from havir_lib.errors import ConfigError, WeightsError
 from havir_lib.mini import clip, unet, vae
 from havir_lib.mini.data import SceneSet, load_scenes
 from havir_lib.mini.fit import Schedule, fit
 from havir_lib.mini.recipe import WHICH, Recipe
 from havir_lib.targets.clip import load_clip
+from havir_lib.targets.vae import load_vae
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ def train(
         folder=folder / which,
         weights=folder / "weights",
         device=torch.device(device),
+        n_scenes_vae=recipe.n_scenes_vae,
         schedule=lambda name: recipe.schedule(name, effort, steps),
         minutes=minutes,
     )
@@ -114,19 +116,20 @@ class Job:
     folder: Path
     weights: Path
     device: torch.device
+    n_scenes_vae: int
     schedule: Callable[[str], Schedule]
     minutes: float | None
 
 
 def _train_vae(job: Job) -> None:
-    schedule, scenes = job.schedule("vae"), job.scenes
+    schedule, images = job.schedule("vae"), job.scenes.images[: job.n_scenes_vae]
     model = vae.build_vae(schedule.seed).to(job.device)
     compiled = schedule.steps >= WORTH_COMPILING
-    loss = vae.vae_loss(model, scenes.images, schedule.batch_size, compiled)
+    loss = vae.vae_loss(model, images, schedule.batch_size, compiled)
     finished = fit(model, loss, schedule, job.folder, minutes=job.minutes)
     if finished:
         _refine_decoder(job, model)
-    factor = vae.measure_scaling(model, scenes.images[:N_SCALING])
+    factor = vae.measure_scaling(model, images[:N_SCALING])
     vae.save_vae(model, job.weights / "vae", factor)
 
 
@@ -136,7 +139,8 @@ def _refine_decoder(job: Job, model: AutoencoderKL) -> None:
     model.requires_grad_(False)
     for part in (model.decoder, model.post_quant_conv):
         part.requires_grad_(True)
-    loss = vae.vae_loss(model, job.scenes.images, schedule.batch_size)
+    images = job.scenes.images[: job.n_scenes_vae]
+    loss = vae.vae_loss(model, images, schedule.batch_size)
     fit(model, loss, schedule, job.folder / "decoder", minutes=job.minutes)
 
 

@@ -39,8 +39,10 @@ def diffusion_folder(weights: Weights) -> Path:
     return folder
 
 
-def load_vae(folder: Path, device: torch.device | str = "cpu") -> AutoencoderKL:
-    """The VAE under `folder`, in float32.
+def load_vae(
+    folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> AutoencoderKL:
+    """The VAE in ``vae/`` under `folder`, not to be trained.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def load_vae(folder: Path, device: torch.device | str = "cpu") -> AutoencoderKL:
             subfolder="vae",
             local_files_only=True,
             output_loading_info=True,
-            torch_dtype=torch.float32,
+            torch_dtype=dtype,
         )
     except Exception as error:  # diffusers raises whatever the file reader raised
         raise WeightsError(f"The VAE in {folder / 'vae'} could not be loaded: {error}") from error

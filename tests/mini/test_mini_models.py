@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from havir_lib.config import Weights
-from havir_lib.diffusion import load_dual_unet, load_vae, save_dual_unet
+from havir_lib.diffusion import load_dual_unet, save_dual_unet
 from havir_lib.diffusion.model import load_diffusion
 from havir_lib.errors import ConfigError, WeightsError
 from havir_lib.mini import clip, train, train_all, unet, vae
@@ -24,6 +24,7 @@ from havir_lib.mini.fit import Draw, Schedule, make_optimisers, train_step
 from havir_lib.mini.recipe import Recipe
 from havir_lib.simulation.scenes import CATEGORIES, make_scene, render
 from havir_lib.targets.clip import load_clip
+from havir_lib.targets.vae import load_vae
 
 SCHEDULE = Schedule(steps=100, batch_size=4, warmup=1, decay=0.01)
 
