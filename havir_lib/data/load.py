@@ -15,7 +15,6 @@ from havir_lib.cache import cached
 from havir_lib.config import Config, Data
 from havir_lib.data.betas import BetasHeader, read_betas, read_header
 from havir_lib.data.layout import NsdLayout, layout_of, used_sessions
-from havir_lib.data.noise_ceiling import estimate_ncsnr
 from havir_lib.data.rois import RoiAtlas, read_volume
 from havir_lib.data.roles import check_not_empty, count_rois, resolve_roles
 from havir_lib.data.split import split_trials
@@ -24,6 +23,7 @@ from havir_lib.data.trials import load_trials
 from havir_lib.data.zscore import unusable_voxels, zscore_sessions
 from havir_lib.errors import DataError, ShapeError
 from havir_lib.io import load_arrays, save_arrays
+from havir_lib.noise_ceiling import estimate_ncsnr
 from havir_lib.paths import workspace_of
 from havir_lib.provenance import source_digest, stamp
 
@@ -58,7 +58,7 @@ def load_subject(
         "subject": name,
         "settings": config.data.model_dump(mode="json", include=EXTRACTION_SETTINGS),
         "files": [stamp(path) for path in _input_files(layout, name, sessions)],
-        "source": source_digest("data"),
+        "source": source_digest("data", "noise_ceiling"),
     }
     store = Path(cache) if cache else workspace_of(config.profile, config.workspace).cache
     folder = cached(

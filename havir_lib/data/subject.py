@@ -14,9 +14,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from havir_lib.data.noise_ceiling import noise_ceiling
 from havir_lib.data.split import check_split, first_sessions
 from havir_lib.data.zscore import apply_statistics, session_statistics
+from havir_lib.noise_ceiling import noise_ceiling
 from havir_lib.provenance import digest
 
 log = logging.getLogger(__name__)

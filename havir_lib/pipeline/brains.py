@@ -45,7 +45,7 @@ def data_root(run: Run) -> Path:
         "simulation": run.config.simulation,
         "subjects": list(run.config.data.subjects),
         "folders": [run.config.data.space, run.config.data.betas_version],
-        "source": source_digest("simulation"),
+        "source": source_digest("simulation", "noise_ceiling"),
     }
     return run.cached("nsd", recipe, lambda folder: write_tree(run.config, folder))
 

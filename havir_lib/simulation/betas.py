@@ -154,35 +154,3 @@ def write_nifti(path: Path, volume: np.ndarray, affine: np.ndarray) -> None:
     image.header.set_xyzt_units("mm")
     with atomic_write(path) as temporary:
         nib.save(image, temporary)
-
-
-def estimate_ncsnr(betas: np.ndarray, images: np.ndarray, sessions: np.ndarray) -> np.ndarray:
-    """Noise-ceiling SNR as NSD estimates it (Allen et al. 2022, Methods).
-
-    Betas are z-scored per voxel and session; the noise variance is the variance over an image's
-    repeats (n - 1), averaged over images; the signal variance is what is left of 1, at least 0.
-
-    Parameters
-    ----------
-    betas : ndarray (trials, n) of int16 or float
-    images, sessions : ndarray (trials,)
-        Image and session of each trial.
-
-    Returns
-    -------
-    ndarray (n,) of float32
-    """
-    z = np.empty(betas.shape, np.float32)
-    for session in np.unique(sessions):
-        rows = sessions == session
-        values = betas[rows].astype(np.float32)
-        z[rows] = (values - values.mean(0)) / np.maximum(values.std(0, ddof=1), 1e-6)
-    order = np.argsort(images, kind="stable")
-    _, starts, counts = np.unique(images[order], return_index=True, return_counts=True)
-    squares = np.add.reduceat(z[order] ** 2, starts, axis=0)
-    means = np.add.reduceat(z[order], starts, axis=0) / counts[:, None]
-    repeated = counts > 1
-    within = (squares - counts[:, None] * means**2)[repeated] / (counts[repeated, None] - 1)
-    noise = within.mean(0)
-    signal = np.maximum(1 - noise, 0)
-    return np.sqrt(signal / np.maximum(noise, 1e-12)).astype(np.float32)

@@ -17,11 +17,11 @@ from tqdm.auto import tqdm
 from havir_lib.config import Config, Simulation
 from havir_lib.errors import DataError
 from havir_lib.io import read_json, save_arrays, write_json, write_text
+from havir_lib.noise_ceiling import estimate_ncsnr, zscore_within
 from havir_lib.simulation.anatomy import Anatomy, make_anatomy, roi_volume
 from havir_lib.simulation.betas import (
     Gains,
     draw_gains,
-    estimate_ncsnr,
     session_betas,
     write_hdf5,
     write_nifti,
@@ -174,9 +174,8 @@ def _write_betas(person: Person, settings: Simulation, design: Design, folder: P
         if not path.is_file():
             _write_session(path, sessions[-1], person)
     ncsnr = np.zeros(person.anatomy.shape, np.float32)
-    ncsnr[tuple(person.voxels.ijk.T)] = estimate_ncsnr(
-        np.concatenate(sessions), design.masterordering, design.sessions
-    )
+    z = zscore_within(np.concatenate(sessions), design.sessions)
+    ncsnr[tuple(person.voxels.ijk.T)] = estimate_ncsnr(z, design.masterordering)
     write_nifti(folder / "ncsnr.nii.gz", ncsnr, person.anatomy.affine)
 
 

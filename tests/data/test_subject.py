@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from havir_lib.data import average_repeats, describe, load_subject, roi_table
-from havir_lib.data.noise_ceiling import noise_ceiling
 from havir_lib.errors import SplitError
+from havir_lib.noise_ceiling import noise_ceiling
 
 SHARED = [3, 11, 17, 30]
 

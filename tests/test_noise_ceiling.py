@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from havir_lib.data.noise_ceiling import estimate_ncsnr, noise_ceiling
 from havir_lib.errors import DataError
+from havir_lib.noise_ceiling import estimate_ncsnr, noise_ceiling, zscore_within
 
 
 def test_by_hand():
@@ -45,3 +45,19 @@ def test_estimate_of_pure_noise_is_small_and_never_imaginary(rng):
 def test_estimate_needs_repeats(rng):
     with pytest.raises(DataError, match="every image was seen once"):
         estimate_ncsnr(rng.normal(size=(6, 2)), np.arange(6))
+
+
+def test_ncsnr_estimate_agrees_with_a_plain_loop(rng):
+    images = np.array([4, 7, 4, 9, 7, 4, 9, 7, 9, 8])  # image 8 has no repeat
+    sessions = np.array([1, 1, 1, 1, 1, 2, 2, 2, 2, 2])
+    betas = np.round(500 * rng.standard_normal((10, 6)) + 300 * images[:, None]).astype(np.int16)
+    z = np.concatenate(
+        [
+            (b - b.mean(0)) / b.std(0, ddof=1)
+            for b in (betas[sessions == s].astype(float) for s in (1, 2))
+        ]
+    )
+    noise = np.mean([z[images == i].var(0, ddof=1) for i in (4, 7, 9)], axis=0)
+    expected = np.sqrt(np.maximum(z.var(0, ddof=1) - noise, 0) / noise)
+    found = estimate_ncsnr(zscore_within(betas, sessions), images)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
