@@ -168,6 +168,12 @@ class SemanticExtractor(Section):
     n_blocks: int = Field(4, ge=0)
     dropout_in: float = Field(0.5, ge=0, lt=1)
     dropout: float = Field(0.15, ge=0, lt=1)
+    pooled_voxels: int | None = Field(
+        None,
+        ge=8,
+        description="adaptive max pooling of the voxels to this many first, MindBridge's way; "
+        "none (the paper): every voxel has weights of its own",
+    )
 
 
 class Fit(Section):
@@ -188,6 +194,9 @@ class Losses(Section):
     softclip: float = Field(1.0, ge=0, description="on tokens, Eqs. (5) and (6)")
     token_mse: float = Field(
         1.0, ge=0, description="on tokens, Eqs. (5) and (6); sum over entries, mean over images"
+    )
+    text: float = Field(
+        1.0, ge=0, description="on Eq. (6) as a whole, against Eq. (5); 0: image tokens alone"
     )
     temperature: float = Field(0.005, gt=0, description="of SoftCLIP, Eq. (4)")
     softclip_direction: Literal["both", "forward"] = Field(
@@ -244,6 +253,41 @@ class Evaluation(Section):
     batch_size: int = Field(32, ge=1)
 
 
+class Comparison(Section):
+    """Methods and controls beside HAVIR itself."""
+
+    full: bool = Field(
+        False, description="also the methods and controls that train networks of their own"
+    )
+    pooled_voxels: int = Field(
+        8192, ge=8, description="of the model in the style of MindBridge, fewer than voxels"
+    )
+    template_folder: str = Field(
+        "roi_template", description="ROI masks not drawn for the individual, beside its own masks"
+    )
+    curve_subjects: list[str] | None = Field(
+        None, description="in the curve over hours of data; none: all but the base subject"
+    )
+    curve_hours: list[int] | None = Field(
+        None, description="its points; none: five, from one hour to all, evenly in log scale"
+    )
+    sweep_images: int = Field(16, ge=3, description="test images in the sweeps")
+    strengths: list[float] = [0.3, 0.5, 0.7, 0.85, 1.0]
+    mixings: list[float] = [0.0, 0.25, 0.5, 0.75, 1.0]
+    guidance_scales: list[float] = [1.0, 1.5, 2.5, 3.5, 5.0]
+    n_clusters: int = Field(
+        5, ge=2, description="semantic clusters; each is left out of training in turn"
+    )
+    crosstalk: list[float] = Field(
+        [0.0, 0.4],
+        description="settings of the simulation that claims are tried under, "
+        "beside simulation.crosstalk",
+    )
+    crosstalk_subjects: list[str] | None = Field(
+        None, description="subjects simulated for that; none: the base subject alone"
+    )
+
+
 class Figures(Section):
     """What the figures show."""
 
@@ -268,6 +312,7 @@ class Config(Section):
     ridge: Ridge = Ridge()
     diffusion: Diffusion = Diffusion()
     evaluation: Evaluation
+    comparison: Comparison = Comparison()
     figures: Figures = Figures()
 
     @property

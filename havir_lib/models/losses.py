@@ -109,6 +109,8 @@ def semantic_loss(
 ) -> Terms:
     """Eqs. (5) and (6), added up: SoftCLIP plus MSE, for image tokens and for text tokens.
 
+    ``weights.text`` scales Eq. (6) as a whole; at 0 the text head learns nothing.
+
     The MSE is Eq. (1) as printed, divided by the number of images but not of entries, and taken on
     tokens in Versatile Diffusion's scale, so that predictions come out in that scale. MindBridge
     takes it on vectors of length 1 (and must rescale afterwards) with a factor that amounts to
@@ -126,9 +128,10 @@ def semantic_loss(
         ``text_mse`` and ``text_softclip``.
     """
     terms, total = {}, torch.zeros((), device=prediction[0].device)
-    for kind, p, t in zip(("image", "text"), prediction, target, strict=True):
+    shares = {"image": 1.0, "text": weights.text}
+    for (kind, share), p, t in zip(shares.items(), prediction, target, strict=True):
         distance = mse(p, t) * t[0].numel()
         contrast = soft_clip(p, t, weights.temperature, weights.softclip_direction)
-        total = total + weights.token_mse * distance + weights.softclip * contrast
+        total = total + share * (weights.token_mse * distance + weights.softclip * contrast)
         terms |= {f"{kind}_mse": distance, f"{kind}_softclip": contrast}
     return {"loss": total, **terms}

@@ -31,25 +31,31 @@ class Predictions:
 
     Attributes
     ----------
-    latents : ndarray, shape (n, C, h, w)
+    latents : ndarray, shape (n, C, h, w), or None
+        None: this method predicts none.
     image_tokens : ndarray, shape (n, Ti, D)
-    text_tokens : ndarray, shape (n, Tt, D)
+    text_tokens : ndarray, shape (n, Tt, D), or None
     image_ids : ndarray of int, shape (n,)
     """
 
-    latents: np.ndarray
+    latents: np.ndarray | None
     image_tokens: np.ndarray
-    text_tokens: np.ndarray
+    text_tokens: np.ndarray | None
     image_ids: np.ndarray
 
+    @property
+    def present(self) -> dict[str, np.ndarray]:
+        """The arrays that there are, by name."""
+        return {name: array for name, array in vars(self).items() if array is not None}
+
     def __post_init__(self) -> None:
-        lengths = {name: len(array) for name, array in vars(self).items()}
+        lengths = {name: len(array) for name, array in self.present.items()}
         if len(set(lengths.values())) != 1:
             raise ShapeError(f"Expected as many of each as there are images, found {lengths}.")
 
     def save(self, path: Path) -> None:
         """Write an ``.npz`` in float32."""
-        arrays = {name: array.astype(np.float32) for name, array in vars(self).items()}
+        arrays = {name: array.astype(np.float32) for name, array in self.present.items()}
         save_arrays(path, **{**arrays, "image_ids": self.image_ids})
 
     @classmethod
@@ -62,7 +68,7 @@ class Predictions:
             If the file is missing, damaged, or holds something else.
         """
         try:
-            return cls(**load_arrays(path))
+            return cls(**{"latents": None, "text_tokens": None} | load_arrays(path))
         except (OSError, ValueError, TypeError, BadZipFile) as error:
             raise DataError(f"{path} holds no predictions ({error}). Delete it.") from None
 
@@ -98,7 +104,8 @@ def predict_test(
     Parameters
     ----------
     folders : dict
-        Folders of the trainings: ``{"structural": ..., "semantic": ...}``.
+        Folders of the trainings: ``{"structural": ..., "semantic": ...}``. Without the structural
+        one no latents are predicted.
     subject : Subject
         With the training sessions the branches were trained on, since these set the scale of its
         test betas.
@@ -107,7 +114,9 @@ def predict_test(
     """
     betas = subject.test_betas if betas is None else betas
     models = {branch: load_model(folder / BEST) for branch, folder in folders.items()}
-    (latents,) = predict(models["structural"], betas[:, subject.structural], device)
+    latents = None
+    if "structural" in models:
+        (latents,) = predict(models["structural"], betas[:, subject.structural], device)
     image, text = predict(models["semantic"], betas[:, subject.semantic], device)
     return Predictions(latents, image, text, subject.test_images)
 
@@ -133,10 +142,12 @@ def rescale(predictions: Predictions, lengths: tuple[np.ndarray, np.ndarray]) ->
     predictions : Predictions
     lengths : tuple of ndarray, shapes (Ti,) and (Tt,)
     """
-    image, text = (
-        tokens * (wanted[:, None] / np.linalg.norm(tokens, axis=-1, keepdims=True).clip(1e-12))
-        for tokens, wanted in zip(
-            (predictions.image_tokens, predictions.text_tokens), lengths, strict=True
-        )
-    )
+    pairs = zip((predictions.image_tokens, predictions.text_tokens), lengths, strict=True)
+    image, text = (_of_length(tokens, wanted) for tokens, wanted in pairs)
     return replace(predictions, image_tokens=image, text_tokens=text)
+
+
+def _of_length(tokens: np.ndarray | None, wanted: np.ndarray) -> np.ndarray | None:
+    if tokens is None:
+        return None
+    return tokens * (wanted[:, None] / np.linalg.norm(tokens, axis=-1, keepdims=True).clip(1e-12))

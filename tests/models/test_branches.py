@@ -131,3 +131,21 @@ def test_new_subject_gets_a_new_embedding_only(make):
     assert all(torch.equal(new[name], old[name]) for name in kept)
     model(torch.randn(2, 13))
     base(torch.randn(2, 11))  # the base model still takes its own voxels
+
+
+def test_pooling_takes_the_largest_beta_of_each_piece():
+    pooled = config.SemanticExtractor(hidden=16, n_blocks=1, pooled_voxels=8)
+    model = SemanticExtractor(19, (7, 8), (9, 8), pooled).eval()
+    assert model.embed[0].in_features == 8
+    betas = torch.randn(3, 19)
+    # Piece k covers voxels floor(19 k / 8) up to ceil(19 (k + 1) / 8), as PyTorch documents it.
+    edges = [(19 * k // 8, -(-19 * (k + 1) // 8)) for k in range(8)]
+    by_hand = torch.stack([betas[:, a:b].amax(1) for a, b in edges], dim=1)
+    expected = model.image_head(model.mlp(model.embed(by_hand))).unflatten(1, (7, 8))
+    torch.testing.assert_close(model(betas)[0], expected)
+
+
+def test_pooling_to_more_voxels_than_there_are_is_refused():
+    pooled = config.SemanticExtractor(hidden=16, pooled_voxels=11)
+    with pytest.raises(ConfigError, match="pooled_voxels is 11, but there are only 11"):
+        SemanticExtractor(11, (7, 8), (9, 8), pooled)

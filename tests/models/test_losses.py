@@ -105,3 +105,16 @@ def test_semantic_loss_adds_equations_5_and_6(rng):
         for kind, p, t in [("image", image_p, image), ("text", text_p, text)]
     )
     assert terms["loss"].item() == pytest.approx(expected.item())
+
+
+def test_without_weight_text_does_not_count_but_is_reported():
+    prediction = (torch.randn(4, 7, 8), torch.randn(4, 9, 8, requires_grad=True))
+    target = (torch.randn(4, 7, 8), torch.randn(4, 9, 8))
+    terms = losses.semantic_loss(prediction, target, config.Losses(text=0))
+    expected = terms["image_mse"] + terms["image_softclip"]
+    torch.testing.assert_close(terms["loss"], expected)
+    assert terms["text_mse"] > 0
+    half = losses.semantic_loss(prediction, target, config.Losses(text=0.5))
+    torch.testing.assert_close(
+        half["loss"], expected + (terms["text_mse"] + terms["text_softclip"]) / 2
+    )

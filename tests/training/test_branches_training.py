@@ -204,3 +204,20 @@ def test_rescale_sets_lengths_and_keeps_directions(rng, targets):
     expected = np.linalg.norm(targets.image_tokens[rows].astype("float32"), axis=-1).mean(0)
     np.testing.assert_allclose(lengths[0], expected, rtol=1e-4)
     np.testing.assert_array_equal(found.latents, predictions.latents)
+
+
+def test_predictions_may_lack_latents_and_text(tmp_path, rng, targets):
+    predictions = replace(make_predictions(rng), latents=None, text_tokens=None)
+    found = rescale(predictions, token_lengths(targets, np.array([100, 105])))
+    found.save(tmp_path / "p.npz")
+    again = Predictions.load(tmp_path / "p.npz")
+    assert again.latents is None
+    assert again.text_tokens is None
+    np.testing.assert_allclose(again.image_tokens, found.image_tokens, rtol=1e-6)
+
+
+def test_without_a_structural_branch_no_latents_are_predicted(tmp_path, config, subject, targets):
+    train_branch(tmp_path / "semantic", "semantic", config, subject, targets)
+    found = predict_test({"semantic": tmp_path / "semantic"}, subject)
+    assert found.latents is None
+    assert found.image_tokens.shape == (7, 7, 8)
