@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -111,8 +111,14 @@ class Data(Section):
     )
     subjects: list[str]
     base_subject: str = Field(description="trained from scratch on all its sessions")
-    n_sessions: int | None = Field(None, ge=1, description="use only the first sessions")
+    n_sessions: Annotated[int, Field(ge=1)] | dict[str, Annotated[int, Field(ge=1)]] | None = Field(
+        None,
+        description="use only the first sessions; by subject where they differ (none named: all)",
+    )
     betas_version: str = "betas_fithrf_GLMdenoise_RR"
+    betas_format: Literal["hdf5", "nii.gz"] = Field(
+        "hdf5", description="which of NSD's two formats is downloaded; both are read"
+    )
     space: str = "func1pt8mm"
     roi_folder: str = Field(
         "roi", description="folder of ROI masks beside the subject's betas grid, e.g. roi_template"
@@ -122,6 +128,12 @@ class Data(Section):
     )
     zscore: Literal["session", "none"] = "session"
     roles: Roles
+
+    def sessions_of(self, subject: str) -> int | None:
+        """How many sessions of a subject are used; None for all."""
+        if isinstance(self.n_sessions, dict):
+            return self.n_sessions.get(subject)
+        return self.n_sessions
 
     @model_validator(mode="after")
     def _base_is_a_subject(self) -> Data:
@@ -140,6 +152,40 @@ class Weights(Section):
     )
     clip: str = Field("mini", description="'mini', or an open_clip model name")
     clip_pretrained: str | None = Field(None, description="open_clip tag or file, e.g. 'openai'")
+    diffusion_revision: str = Field(
+        "2926f8e11ea526b562cd592b099fcf9c2985d0b7",
+        description="commit, branch or tag, if diffusion is a repository of the Hugging Face hub",
+    )
+    clip_revision: str = Field(
+        "main", description="the same for open_clip's repository of the CLIP weights"
+    )
+    hub_cache: str | None = Field(
+        None, description="folder of a hub cache; none: where HF_HUB_CACHE or HF_HOME say"
+    )
+
+
+class Download(Section):
+    """Where ``havir download`` fetches from, and how patiently."""
+
+    nsd_bucket: str = "natural-scenes-dataset"
+    nsd_region: str = "us-east-2"
+    endpoint_url: str | None = Field(
+        None, description="S3-compatible server that holds nsd_bucket; none: Amazon's"
+    )
+    coco_captions: str = Field(
+        "http://images.cocodataset.org/annotations/annotations_trainval2017.zip",
+        description="archive that holds annotations/captions_train2017.json and captions_val2017",
+    )
+    coco_md5: str | None = Field("f4bbac642086de4f52a3fdda2de5fa2c", description="of that archive")
+    hub_endpoint: str | None = Field(None, description="of the Hugging Face hub; none: HF_ENDPOINT")
+    mirror: str | None = Field(
+        None,
+        description="scheme and host that replace those of coco_captions and of metric networks",
+    )
+    jobs: int = Field(4, ge=1, description="files fetched at the same time")
+    attempts: int = Field(6, ge=1, description="tries in a row that bring nothing")
+    retry_seconds: float = Field(1.0, ge=0, description="first pause between tries; then doubled")
+    timeout_seconds: float = Field(60.0, gt=0, description="silence after which a try is given up")
 
 
 class Targets(Section):
@@ -305,6 +351,7 @@ class Config(Section):
     simulation: Simulation | None = Field(None, description="present: the brain data are simulated")
     data: Data
     weights: Weights = Weights()
+    download: Download = Download()
     targets: Targets = Targets()
     structural_generator: StructuralGenerator = StructuralGenerator()
     semantic_extractor: SemanticExtractor = SemanticExtractor()

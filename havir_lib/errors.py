@@ -21,6 +21,10 @@ class ShapeError(HavirError):
     """Two arrays that must agree in shape do not."""
 
 
+class SpaceError(HavirError):
+    """A brain map is in another space than the picture or transform it is meant for."""
+
+
 class WeightsError(HavirError):
     """Model weights are missing, incomplete, or belong to another architecture."""
 

@@ -33,11 +33,6 @@ class Workspace:
         return self.root / "cache"
 
     @property
-    def nsd(self) -> Path:
-        """The simulated data set, in NSD's layout."""
-        return self.root / "nsd"
-
-    @property
     def notebooks(self) -> Path:
         """Executed notebooks."""
         return self.root / "notebooks"
