@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from havir_lib.config import Diffusion
 from havir_lib.devices import PRECISIONS
 from havir_lib.diffusion import DualGuidedDiffusion, load_diffusion
 from havir_lib.evaluation import score
@@ -16,6 +18,7 @@ from havir_lib.pipeline import brains, decoding
 from havir_lib.pipeline.run import Run
 from havir_lib.provenance import source_digest
 from havir_lib.targets.vae import diffusion_folder
+from havir_lib.training import Predictions
 
 CONFIGURATIONS: dict[str, dict[str, bool]] = {
     "HAVIR": {},
@@ -60,30 +63,38 @@ def reconstructions(
     name : str
         Subject.
     method : str
-        Whose predictions, see :data:`havir_lib.pipeline.decoding.METHODS`.
+        Whose predictions, see :data:`havir_lib.pipeline.decoding.METHODS`. What a method does not
+        predict is switched off; a method that shows training images is not run through diffusion.
     configuration : str
         What is switched off, see :data:`CONFIGURATIONS`.
     """
+    chosen = decoding.METHODS[method]
+    if chosen.shown is not None:
+        ids = brains.subject(run, name).test_images
+        return Reconstructions(brains.stimuli(run).images(chosen.shown(run, name)), ids)
     predicted = decoding.predictions(run, name, method)
+    return generate(run, predicted, run.config.diffusion, configuration)
+
+
+def generate(
+    run: Run, predicted: Predictions, sampling: Diffusion, configuration: str = "HAVIR"
+) -> Reconstructions:
+    """Images from predictions, by given settings of the sampler; cached."""
     seeds = image_seeds(predicted.image_ids, run.config.seed)
+    switches = _absent(predicted) | CONFIGURATIONS[configuration]
+    parts = [predicted.latents, predicted.image_tokens, predicted.text_tokens]
     recipe = {
-        "predictions": [predicted.latents, predicted.image_tokens, predicted.text_tokens],
+        "predictions": parts,
         "weights": decoding.weights_digest(run),
-        "sampling": run.config.diffusion,
-        "configuration": CONFIGURATIONS[configuration],
+        "sampling": sampling,
+        "configuration": switches,
         "seeds": seeds,
         "source": source_digest("diffusion"),
     }
 
-    def build(folder):
-        images = diffusion(run).reconstruct(
-            predicted.latents,
-            predicted.image_tokens,
-            predicted.text_tokens,
-            seeds=seeds,
-            **_sampling(run),
-            **CONFIGURATIONS[configuration],
-        )
+    def build(folder: Path) -> None:
+        options = sampling.model_dump(exclude={"precision"}) | switches
+        images = diffusion(run).reconstruct(*parts, seeds=seeds, **options)
         save_arrays(folder / "images.npz", images=images, image_ids=predicted.image_ids)
 
     return Reconstructions(
@@ -91,13 +102,15 @@ def reconstructions(
     )
 
 
+def _absent(predicted: Predictions) -> dict[str, bool]:
+    """Switches for what a method does not predict."""
+    parts = {"use_latent": predicted.latents, "use_text": predicted.text_tokens}
+    return {switch: False for switch, array in parts.items() if array is None}
+
+
 def image_seeds(image_ids: np.ndarray, seed: int) -> list[int]:
     """One seed per image, the same in every subject, method and configuration."""
     return [int(np.random.SeedSequence([seed, int(i)]).generate_state(1)[0]) for i in image_ids]
-
-
-def _sampling(run: Run) -> dict:
-    return run.config.diffusion.model_dump(exclude={"precision"})
 
 
 def scores(
@@ -111,13 +124,13 @@ def scores(
         Columns subject, method, configuration, image, metric, value.
     """
     made = reconstructions(run, name, method, configuration)
-    truth = brains.stimuli(run).images(made.image_ids)
-    frame = _scored(run, made, truth)
-    return frame.assign(subject=name, method=method, configuration=configuration)
+    return score_images(run, made).assign(subject=name, method=method, configuration=configuration)
 
 
-def _scored(run: Run, made: Reconstructions, truth: np.ndarray) -> pd.DataFrame:
+def score_images(run: Run, made: Reconstructions) -> pd.DataFrame:
+    """Columns image, metric, value of any set of reconstructions; cached."""
     metrics = run.config.evaluation.metrics
+    truth = brains.stimuli(run).images(made.image_ids)
     recipe = {
         "images": made.images,
         "truth": truth,
@@ -126,7 +139,7 @@ def _scored(run: Run, made: Reconstructions, truth: np.ndarray) -> pd.DataFrame:
         "source": source_digest("evaluation"),
     }
 
-    def build(folder):
+    def build(folder: Path) -> None:
         frame = score(
             made.images,
             truth,

@@ -80,8 +80,12 @@ def table3_comparison(run: Run) -> pd.DataFrame:
     return readable(rerun[rerun["subject"] == "mean"], ["method"])
 
 
-def method_scores(run: Run, methods: tuple[str, ...] = tuple(decoding.METHODS)) -> pd.DataFrame:
-    """Mean scores with intervals of methods rerun here: over all subjects, then per subject."""
+def method_scores(run: Run, methods: tuple[str, ...] | None = None) -> pd.DataFrame:
+    """Mean scores with intervals of methods rerun here: over all subjects, then per subject.
+
+    Default: the methods of this run, see :func:`havir_lib.pipeline.decoding.method_names`.
+    """
+    methods = decoding.method_names(run) if methods is None else methods
     return _overall_and_per_subject(run, images.all_scores(run, methods), "method")
 
 

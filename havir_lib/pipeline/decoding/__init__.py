@@ -1,0 +1,35 @@
+"""Steps 03 to 05: targets, trained decoders, and what every method predicts for the test images."""
+
+from havir_lib.pipeline.decoding.methods import (
+    METHODS,
+    Method,
+    method_names,
+    nearest_training_images,
+    predictions,
+)
+from havir_lib.pipeline.decoding.networks import HAVIR, Branch, Design, history, trained
+from havir_lib.pipeline.decoding.shared import flat, targets, weights_digest
+from havir_lib.pipeline.decoding.summaries import (
+    latent_correlation,
+    nearest_captions,
+    token_retrieval,
+)
+
+__all__ = [
+    "HAVIR",
+    "METHODS",
+    "Branch",
+    "Design",
+    "Method",
+    "flat",
+    "history",
+    "latent_correlation",
+    "method_names",
+    "nearest_captions",
+    "nearest_training_images",
+    "predictions",
+    "targets",
+    "token_retrieval",
+    "trained",
+    "weights_digest",
+]

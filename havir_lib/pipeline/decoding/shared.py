@@ -1,0 +1,68 @@
+"""What every decoder needs: targets, their lengths, identities of weights, similarities."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from havir_lib.data.subject import Subject
+from havir_lib.evaluation.correlation import all_correlations
+from havir_lib.pipeline import brains
+from havir_lib.pipeline.run import Run
+from havir_lib.provenance import digest, file_digest
+from havir_lib.targets import Targets, compute_targets
+from havir_lib.targets.vae import diffusion_folder
+from havir_lib.training import Predictions, rescale, token_lengths
+
+POOL_BLOCK = 512  # images whose tokens are in memory at once
+
+
+@lru_cache(maxsize=4)
+def weights_digest(run: Run) -> str:
+    """Hash of the diffusion model's and CLIP's weight files."""
+    folder = diffusion_folder(run.config.weights)
+    files = sorted([*folder.rglob("*.safetensors"), *folder.rglob("*.json")])
+    return digest([run.config.weights, [file_digest(file) for file in files]])
+
+
+@lru_cache(maxsize=8)
+def targets(run: Run, name: str) -> Targets:
+    """Latents and tokens of every image a subject was trained or tested on."""
+    return targets_of(run, brains.subject(run, name))
+
+
+def targets_of(run: Run, brain: Subject) -> Targets:
+    """Latents and tokens of every training and test image of `brain`, whatever its hours."""
+    ids = np.union1d(brain.train_images, brain.test_images)
+    return compute_targets(
+        run.config, brains.stimuli(run), ids, cache=run.workspace.cache, device=run.device
+    )
+
+
+def full_length(brain: Subject, target: Targets, predicted: Predictions) -> Predictions:
+    """Predicted tokens with the mean lengths of this subject's training targets."""
+    return rescale(predicted, token_lengths(target, np.unique(brain.train_images)))
+
+
+def flat(array: np.ndarray) -> np.ndarray:
+    """One float32 row per image."""
+    return array.reshape(len(array), -1).astype("f4")
+
+
+def similarity_to(queries: np.ndarray, pool: np.ndarray) -> np.ndarray:
+    """Correlation of each query with each item of a pool that need not fit into memory.
+
+    Parameters
+    ----------
+    queries : ndarray, shape (n, ...)
+    pool : ndarray, shape (m, ...)
+        May be memory-mapped; read in blocks.
+
+    Returns
+    -------
+    ndarray, shape (n, m)
+    """
+    rows = flat(queries)
+    blocks = [pool[start : start + POOL_BLOCK] for start in range(0, len(pool), POOL_BLOCK)]
+    return np.concatenate([all_correlations(rows, flat(block)) for block in blocks], axis=1)

@@ -1,0 +1,134 @@
+"""The methods of the comparison: what each is given, and that nothing else differs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from havir_lib.evaluation.correlation import all_correlations
+from havir_lib.pipeline import brains, decoding, images
+from havir_lib.pipeline.decoding import designs, networks
+from havir_lib.training import load_model
+
+NAMES = tuple(decoding.METHODS)
+
+
+def model_of(run, name, branch, design):
+    return load_model(decoding.trained(run, name, branch, design) / "best.safetensors")
+
+
+@pytest.mark.parametrize("method", NAMES)
+def test_every_method_predicts_every_test_image(run, method):
+    predicted = decoding.predictions(run, "subj02", method)
+    ids = brains.subject(run, "subj02").test_images
+    np.testing.assert_array_equal(predicted.image_ids, ids)
+    for array in predicted.present.values():
+        assert len(array) == len(ids)
+        assert np.isfinite(array).all()
+
+
+def test_methods_that_train_run_only_in_full(run):
+    comparison = run.config.comparison.model_copy(update={"full": False})
+    core = replace(run, config=run.config.model_copy(update={"comparison": comparison}))
+    trains = {"all voxels", "swapped roles", "template masks"}
+    assert set(decoding.method_names(run)) == set(NAMES)
+    assert not trains & set(decoding.method_names(core))
+    assert "nearest training image" in decoding.method_names(core)
+    competing = decoding.method_names(core, bounds=False)
+    assert set(decoding.method_names(core)) - set(competing) == {"shuffled voxels", "true targets"}
+
+
+def test_designs_see_the_voxels_they_should(run):
+    brain = brains.subject(run, "subj01")
+    n = {branch: int(getattr(brain, branch).sum()) for branch in networks.BRANCHES}
+    seen = {
+        (label, branch): model_of(run, "subj01", branch, design).n_voxels
+        for label, design in (("all", designs.ALL_VOXELS), ("swapped", designs.SWAPPED_ROLES))
+        for branch in networks.BRANCHES
+    }
+    assert seen["all", "structural"] == seen["all", "semantic"] == brain.n_voxels
+    assert seen["swapped", "structural"] == n["semantic"] != n["structural"]
+    assert seen["swapped", "semantic"] == n["structural"]
+
+
+def test_swapping_twice_gives_the_subject_back(run):
+    brain = brains.subject(run, "subj01")
+    other = designs.swapped(run, "subj01")
+    np.testing.assert_array_equal(other.structural, brain.semantic)
+    np.testing.assert_array_equal(other.semantic, brain.structural)
+    np.testing.assert_array_equal(other.train_betas, brain.train_betas)
+
+
+def test_styles_leave_out_what_they_should(run):
+    bridge = decoding.predictions(run, "subj01", "in the style of MindBridge")
+    assert bridge.latents is None
+    assert bridge.text_tokens is not None
+    eye = decoding.predictions(run, "subj01", "in the style of MindEye")
+    assert eye.latents is not None
+    assert eye.text_tokens is None
+    assert model_of(run, "subj01", "semantic", designs.MINDBRIDGE_STYLE).embed[0].in_features == 16
+
+
+def test_designs_share_what_they_have_in_common(run):
+    """The same network on the same voxels is trained once, whoever asks for it."""
+    undivided = decoding.trained(run, "subj02", "structural", designs.ALL_VOXELS)
+    assert decoding.trained(run, "subj02", "structural", designs.MINDEYE_STYLE) == undivided
+    assert decoding.trained(run, "subj02", "structural") != undivided
+
+
+def test_transfer_starts_from_the_base_of_the_same_design(run):
+    folder = decoding.trained(run, "subj02", "semantic", designs.ALL_VOXELS)
+    base = decoding.trained(run, "subj01", "semantic", designs.ALL_VOXELS)
+    assert f'"base": "{base.name}"' in (folder / "recipe.json").read_text()
+    assert '"base": null' in (base / "recipe.json").read_text()
+
+
+def test_without_text_the_text_head_stays_as_it_began(run):
+    folder = decoding.trained(run, "subj01", "semantic", designs.MINDEYE_STYLE)
+    with safe_open(folder / "last.safetensors", framework="pt") as file:
+        bias = file.get_tensor("text_head.bias")
+        image_bias = file.get_tensor("image_head.bias")
+    assert not bias.any()  # starts at zero and gets no gradient
+    assert image_bias.any()
+
+
+def test_nearest_training_image_is_one_and_the_nearest(run):
+    found = decoding.nearest_training_images(run, "subj01")
+    brain = brains.subject(run, "subj01")
+    pool = np.unique(brain.train_images)
+    assert np.isin(found, pool).all()
+    predicted = decoding.predictions(run, "subj01").image_tokens
+    tokens = decoding.targets(run, "subj01").select(pool).image_tokens
+    expected = all_correlations(decoding.flat(predicted), decoding.flat(tokens)).argmax(axis=1)
+    np.testing.assert_array_equal(found, pool[expected])
+
+
+def test_nearest_training_images_are_shown_as_they_are(run):
+    made = images.reconstructions(run, "subj01", "nearest training image")
+    stimuli = brains.stimuli(run).images(decoding.nearest_training_images(run, "subj01"))
+    np.testing.assert_array_equal(made.images, stimuli)
+    np.testing.assert_array_equal(made.image_ids, brains.subject(run, "subj01").test_images)
+
+
+def test_absent_predictions_are_switched_off_in_diffusion(run):
+    """Reconstruction in MindEye's style equals HAVIR's sampler without text."""
+    eye = decoding.predictions(run, "subj01", "in the style of MindEye")
+    made = images.reconstructions(run, "subj01", "in the style of MindEye").images
+    with_text = replace(eye, text_tokens=decoding.predictions(run, "subj01").text_tokens)
+    sampling = run.config.diffusion
+    without = images.generate(run, with_text, sampling, "w/o e_cap").images
+    np.testing.assert_array_equal(made, without)
+    assert not np.array_equal(made, images.generate(run, with_text, sampling).images)
+
+
+def test_shuffled_voxels_are_the_same_values_in_another_place(run):
+    real = decoding.predictions(run, "subj01")
+    shuffled = decoding.predictions(run, "subj01", "shuffled voxels")
+    assert not np.allclose(real.image_tokens, shuffled.image_tokens)
+
+
+def test_every_loss_setting_belongs_to_a_branch(run):
+    own = networks.OWN_LOSSES
+    assert own["structural"] | own["semantic"] == set(type(run.config.training.losses).model_fields)
+    assert not own["structural"] & own["semantic"]
