@@ -140,15 +140,17 @@ def mini_train(
 def mini_evaluate(
     folder: Annotated[Path, typer.Argument(help="cache for rendered scenes")],
     weights: Annotated[Path | None, typer.Option(help="default: those shipped")] = None,
-    device: str = "auto",
+    generated: Annotated[int, typer.Option(help="scenes to generate, at most 1000")] = 1000,
+    profile: Profile = "demo",
+    overrides: Overrides = "{}",
 ) -> None:
-    """Measure the small models on held-out scenes."""
-    from havir_lib.devices import pick_device
-    from havir_lib.mini import evaluate as measure
+    """Measure the small models on 1,000 held-out scenes; writes a table and two figures."""
     from havir_lib.paths import MINI_WEIGHTS
+    from havir_lib.pipeline import small_models
 
-    table = measure(folder, weights or MINI_WEIGHTS, pick_device(device))
-    typer.echo(table.to_string(index=False, float_format="%.4f"))
+    run = _open(profile, overrides)
+    table = small_models.publish(run, folder, weights or MINI_WEIGHTS, generated)
+    typer.echo(table.to_string(index=False, float_format="%.3f", na_rep=""))
 
 
 def _open(profile: str, overrides: str, data: Path | None = None) -> Any:

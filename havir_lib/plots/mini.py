@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from havir_lib.errors import ShapeError
 from havir_lib.plots.grids import plot_image_grid
-from havir_lib.plots.style import PAGE
+from havir_lib.plots.style import INK, MUTED, PAGE, ROLES, figure_style, new_figure
 
 
 def figure_recovery(
@@ -70,6 +71,44 @@ def figure_contact_sheet(
         notes=None if captions is None else _in_rows([*captions], per_row, ""),
         note_lines=3,
     )
+
+
+SETTINGS = {
+    "guidance_scale": "Guidance scale",
+    "mixing": "Mixing ratio (0: image tokens, 1: text tokens)",
+}
+FOLLOWED = {"both": INK, "image tokens": ROLES["semantic"], "text tokens": "#CC79A7"}
+
+
+def figure_guidance(sweep: pd.DataFrame) -> Figure:
+    """How far generated pictures follow their tokens, over guidance scale and mixing ratio.
+
+    Parameters
+    ----------
+    sweep : DataFrame
+        Columns setting, at, follows, scene, similarity: one row per picture.
+    """
+    with figure_style():
+        fig = new_figure(PAGE, 62)
+        axes = fig.subplots(1, len(SETTINGS), sharey=True)
+        for ax, (setting, title) in zip(axes, SETTINGS.items(), strict=True):
+            own = sweep[sweep["setting"] == setting]
+            for follows, part in own.groupby("follows", sort=False):
+                each = part.groupby("at")["similarity"]
+                mean, error = each.mean(), 1.96 * each.sem()
+                ax.errorbar(mean.index, mean, error, color=FOLLOWED[follows], marker="o", ms=4,
+                            lw=1.4, capsize=2)  # fmt: skip
+                label = "scene of the tokens" if follows == "both" else f"scene of the {follows}"
+                ax.annotate(label, (mean.index[-1], mean.iloc[-1]), xytext=(0, 7),
+                            textcoords="offset points", ha="right", color=FOLLOWED[follows],
+                            fontsize=7)  # fmt: skip
+            ax.set_xlabel(title)
+            ax.set_xticks(sorted(own["at"].unique()))
+            ax.grid(axis="y")
+        axes[0].set_ylabel("Cosine similarity of CLIP class tokens")
+        fig.text(0.995, 0.005, "mean and 95 % interval over scenes", ha="right", color=MUTED,
+                 fontsize=6.5)  # fmt: skip
+    return fig
 
 
 def _in_rows(items: list, per_row: int, blank) -> list[list]:

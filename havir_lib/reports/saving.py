@@ -15,7 +15,19 @@ from havir_lib.reports.formats import as_latex, as_markdown, number, widen
 
 FLOAT_FORMAT = "%.6g"
 NOT_KEYS = frozenset(
-    ("value", "low", "high", "n", "n_subjects", "best", "data", "reference", "checked", "note")
+    (
+        "value",
+        "low",
+        "high",
+        "n",
+        "n_subjects",
+        "best",
+        "data",
+        "reference",
+        "checked",
+        "note",
+        "target",
+    )
 )
 HEADINGS = {
     "rerun": "Rerun here",
@@ -120,6 +132,8 @@ def _wide(
         return _readable(frame)
     if rows is None:
         rows = [key for key in frame.columns if key not in NOT_KEYS | {columns, value}]
+    if not rows:  # one list of scores: nothing to widen
+        return _readable(frame)
     keyed = frame.astype({key: object for key in rows}).fillna({key: "" for key in rows})
     try:
         return widen(keyed, rows, columns, value, BOLD)
