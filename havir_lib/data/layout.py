@@ -13,7 +13,6 @@ from pathlib import Path
 
 from havir_lib.config import Config
 from havir_lib.errors import DataError, require_file
-from havir_lib.paths import workspace_of
 
 GET_DATA = (
     "If the subject is simulated, run `havir simulate`; "
@@ -78,17 +77,49 @@ class NsdLayout:
         files = [stem.with_name(stem.name + suffix) for suffix in BETAS_SUFFIXES]
         return next((file for file in files if file.is_file()), files[0])
 
+    def anatomy(self, subject: str) -> Path:
+        """T1-weighted picture on the grid of the betas."""
+        return self.functional(subject) / f"T1_to_{self.space}.nii.gz"
+
     def ncsnr(self, subject: str) -> Path:
         """Noise ceiling signal-to-noise ratio per voxel."""
         return self.betas_folder(subject) / "ncsnr.nii.gz"
 
+    def functional(self, subject: str) -> Path:
+        """Folder of what is on the grid of the betas."""
+        return self.root / "nsddata/ppdata" / subject / self.space
+
     def roi_directory(self, subject: str) -> Path:
         """Folder of ROI masks."""
-        return self.root / "nsddata/ppdata" / subject / self.space / self.roi_folder
+        return self.functional(subject) / self.roi_folder
 
     def roi(self, subject: str, roi_set: str) -> Path:
         """Label volume of one set of ROIs, e.g. ``prf-visualrois``."""
         return self.roi_directory(subject) / f"{roi_set}.nii.gz"
+
+    def transforms(self, subject: str) -> Path:
+        """Folder of the coordinates that map between the subject's spaces."""
+        return self.root / "nsddata/ppdata" / subject / "transforms"
+
+    @property
+    def transform_source(self) -> str:
+        """The grid's name in the names of transforms: ``func1pt8`` for ``func1pt8mm``."""
+        return {"func1mm": "func1pt0"}.get(self.space, self.space.removesuffix("mm"))
+
+    def to_mni(self, subject: str) -> Path:
+        """Where each voxel of the MNI template lies in the subject's grid."""
+        return self.transforms(subject) / f"{self.transform_source}-to-MNI.nii.gz"
+
+    def to_surface(self, subject: str, hemisphere: str, depth: str) -> Path:
+        """Where each vertex of the subject's own surface lies in its grid.
+
+        `hemisphere` is ``lh`` or ``rh``, `depth` e.g. ``layerB2`` (the middle of the cortex).
+        """
+        return self.transforms(subject) / f"{hemisphere}.{self.transform_source}-to-{depth}.mgz"
+
+    def to_fsaverage(self, subject: str, hemisphere: str) -> Path:
+        """Which vertex of the subject's own surface each vertex of fsaverage corresponds to."""
+        return self.transforms(subject) / f"{hemisphere}.white-to-fsaverage.mgz"
 
     def label_directories(self, subject: str) -> list[Path]:
         """Folders of label tables: the subject's own first, then fsaverage's."""
@@ -109,12 +140,20 @@ class NsdLayout:
 
 
 def layout_of(config: Config, root: Path | str | None = None) -> NsdLayout:
-    """Layout of the tree a configuration reads.
+    """Layout of the tree a configuration reads: at `root`, else at ``data.root``.
 
-    `root`, else ``data.root``, else the simulated tree in the profile's workspace.
+    Raises
+    ------
+    DataError
+        If neither is given, as for a simulated data set whose folder nobody named.
     """
     data = config.data
-    chosen = root or data.root or workspace_of(config.profile, config.workspace).nsd
+    chosen = root or data.root
+    if chosen is None:
+        raise DataError(
+            f"No data folder: profile {config.profile!r} has no data.root and none was passed. "
+            "`havir simulate` writes the simulated subjects and prints their folder."
+        )
     return NsdLayout(Path(chosen).expanduser(), data.space, data.betas_version, data.roi_folder)
 
 

@@ -28,7 +28,7 @@ from havir_lib.paths import workspace_of
 from havir_lib.provenance import source_digest, stamp
 
 log = logging.getLogger(__name__)
-EXTRACTION_SETTINGS = {"n_sessions", "betas_version", "space", "roi_folder", "bad_voxels", "roles"}
+EXTRACTION_SETTINGS = {"betas_version", "space", "roi_folder", "bad_voxels", "roles"}
 
 
 def load_subject(
@@ -53,9 +53,10 @@ def load_subject(
         If files are missing, damaged or disagree; the message names the file.
     """
     layout = layout_of(config, root)
-    sessions = used_sessions(layout, name, config.data.n_sessions)
+    sessions = used_sessions(layout, name, config.data.sessions_of(name))
     recipe = {
         "subject": name,
+        "sessions": sessions,
         "settings": config.data.model_dump(mode="json", include=EXTRACTION_SETTINGS),
         "files": [stamp(path) for path in _input_files(layout, name, sessions)],
         "source": source_digest("data", "noise_ceiling"),

@@ -14,8 +14,10 @@ import pandas as pd
 from havir_lib.data import noise_ceiling as ceiling_of
 from havir_lib.data.layout import layout_of
 from havir_lib.data.rois import read_volume
+from havir_lib.data.spaces import native_space
 from havir_lib.evaluation.correlation import paired_correlation
 from havir_lib.evaluation.published import load_published
+from havir_lib.interpretation import save_volume, to_volume
 from havir_lib.pipeline import brains, decoding, images, interpretability, tables
 from havir_lib.pipeline.run import Run
 from havir_lib.plots import (
@@ -50,7 +52,8 @@ MAKES = {
 """Figure → the function here that makes it."""
 
 
-def _save(run: Run, figure, name: str, caption: str, *made_from: object) -> Path:
+def save(run: Run, figure, name: str, caption: str, *made_from: object) -> Path:
+    """Write a figure with its provenance, `made_from` hashed; returns the PNG."""
     record = tables.provenance(run, **{f"input_{n}": item for n, item in enumerate(made_from)})
     return save_figure(figure, run.workspace.figures, name, record, run.simulated, caption=caption)
 
@@ -61,7 +64,7 @@ def example_stimuli(run: Run) -> Path:
     ids = brains.subject(run, run.base_subject).test_images[:16]
     pictures = store.images(ids)
     figure = figure_contact_sheet(pictures, per_row=8)
-    return _save(run, figure, "stimuli", "Stimuli of the test set.", pictures)
+    return save(run, figure, "stimuli", "Stimuli of the test set.", pictures)
 
 
 def framework(run: Run) -> Path:
@@ -71,7 +74,7 @@ def framework(run: Run) -> Path:
     row = int(random_rows(run, len(truth), 1)[0])
     made = images.reconstructions(run, name, "true targets").images[row]
     latent = images.reconstructions(run, name, "true targets", "only z'").images[row]
-    maps = _role_map(run, name)
+    maps = role_volume(run, name)
     shown = brains.stimuli(run).captions(brains.subject(run, name).test_images[[row]])[0][0]
     pictures = FrameworkPictures(
         brain=role_slice(maps.background, maps.volume),
@@ -82,18 +85,19 @@ def framework(run: Run) -> Path:
     )
     caption = "HAVIR: two sets of voxels, two decoders, one diffusion model."
     figure = figure_framework(pictures)
-    return _save(run, figure, "fig1_framework", caption, truth[row], latent, made)
+    return save(run, figure, "fig1_framework", caption, truth[row], latent, made)
 
 
 def roi_maps(run: Run) -> Path:
     """Where structural and semantic voxels lie in each subject's own brain."""
-    maps = {name: _role_map(run, name) for name in run.subjects}
+    maps = {name: role_volume(run, name) for name in run.subjects}
     caption = "Structural and semantic voxels of each subject, in its own space."
     volumes = [item.volume for item in maps.values()]
-    return _save(run, figure_roles(maps), "roi_maps", caption, volumes)
+    return save(run, figure_roles(maps), "roi_maps", caption, volumes)
 
 
-def _role_map(run: Run, name: str) -> BrainMap:
+def role_volume(run: Run, name: str) -> BrainMap:
+    """1 at a subject's structural and 2 at its semantic voxels, over its anatomy."""
     brain = brains.subject(run, name)
     codes = sum(getattr(brain, role) * code for role, code in ROLE_CODES.items())
     return brain_map(run, name, codes.astype("f4"))
@@ -102,12 +106,11 @@ def _role_map(run: Run, name: str) -> BrainMap:
 def brain_map(run: Run, name: str, values: np.ndarray, voxels=slice(None)) -> BrainMap:
     """One value per voxel of a subject as a volume over its own anatomy."""
     brain = brains.subject(run, name)
-    volume = np.full(brain.shape, np.nan, "f4")
-    volume[tuple(brain.ijk[voxels].T)] = values
-    folder = layout_of(run.config, brains.data_root(run)).roi_directory(name).parent
-    path = folder / "T1_to_func1pt8mm.nii.gz"
+    image = to_volume(values, brain.ijk[voxels], brain.shape, brain.affine)
+    path = layout_of(run.config, brains.data_root(run)).anatomy(name)
     anatomy = read_volume(path, f"Anatomy of {name}", brain.shape)
-    return BrainMap(volume, anatomy.values, brain.affine)
+    space = native_space(name, run.config.data.space)
+    return BrainMap(image.get_fdata(dtype=np.float32), brain.affine, space, anatomy.values)
 
 
 def noise_ceiling(run: Run) -> Path:
@@ -131,7 +134,7 @@ def noise_ceiling(run: Run) -> Path:
     voxels = pd.concat(rows, ignore_index=True)
     caption = "Share of the variance of mean test responses that could be explained at best."
     figure = figure_noise_ceiling(voxels)
-    return _save(run, figure, "noise_ceiling", caption, voxels["noise_ceiling"].to_numpy())
+    return save(run, figure, "noise_ceiling", caption, voxels["noise_ceiling"].to_numpy())
 
 
 def training_curves(run: Run, name: str, branch: decoding.Branch) -> Path:
@@ -139,7 +142,7 @@ def training_curves(run: Run, name: str, branch: decoding.Branch) -> Path:
     history = decoding.history(run, name, branch)
     caption = f"Loss of {name}'s {branch} branch; validation is on held-out training images."
     file = f"training_{branch}_{name}"
-    return _save(run, figure_training(history), file, caption, history.to_csv())
+    return save(run, figure_training(history), file, caption, history.to_csv())
 
 
 def decoded_latents(run: Run, name: str) -> Path:
@@ -151,7 +154,7 @@ def decoded_latents(run: Run, name: str) -> Path:
     columns = {"true z": true[rows], "HAVIR": only[rows], "ridge": ridge[rows]}
     figure = figure_methods(brains.test_images(run, name)[rows], columns)
     caption = f"Latents predicted from {name}'s structural voxels, decoded without diffusion."
-    return _save(run, figure, f"decoded_latents_{name}", caption, *columns.values())
+    return save(run, figure, f"decoded_latents_{name}", caption, *columns.values())
 
 
 def recovery_check(run: Run) -> Path:
@@ -168,7 +171,7 @@ def recovery_check(run: Run) -> Path:
     }
     figure = figure_methods(brains.test_images(run, name)[rows], columns)
     caption = "Recovery check: reconstructions from the true targets of randomly drawn test images."
-    return _save(run, figure, "recovery_check", caption, *columns.values())
+    return save(run, figure, "recovery_check", caption, *columns.values())
 
 
 def reconstructions(run: Run) -> Path:
@@ -191,7 +194,7 @@ def _subjects_grid(run: Run, rows: np.ndarray, file: str, how: str) -> Path:
     captions = [five[0] for five in store.captions(ids)]
     figure = figure_reconstructions(captions, store.images(ids), columns)
     caption = f"Reconstructions of test images ({how}), one per subject."
-    return _save(run, figure, file, caption, *columns.values())
+    return save(run, figure, file, caption, *columns.values())
 
 
 def _images_of(
@@ -211,7 +214,7 @@ def gallery(run: Run) -> Path:
         f"Drawn at random ({name}, seed {run.config.seed})": (truth[drawn], made[drawn]),
     }
     figure = figure_gallery(sections)
-    return _save(run, figure, "gallery", "Chosen and random reconstructions.", made)
+    return save(run, figure, "gallery", "Chosen and random reconstructions.", made)
 
 
 def comparison(run: Run) -> Path:
@@ -222,21 +225,21 @@ def comparison(run: Run) -> Path:
     columns = {method: _images_of(run, run.base_subject, ids, method) for method in methods}
     figure = figure_methods(brains.stimuli(run).images(ids), columns)
     caption = f"The same test images of {run.base_subject}, method by method."
-    return _save(run, figure, "fig3_comparison", caption, *columns.values())
+    return save(run, figure, "fig3_comparison", caption, *columns.values())
 
 
 def comparison_scores(run: Run) -> Path:
     """Scores of every method rerun here, per subject and on average."""
     scores = tables.method_scores(run)
     caption = "Scores of all methods on the same data, with bootstrap intervals."
-    return _save(run, figure_scores(scores), "comparison_scores", caption, scores.to_csv())
+    return save(run, figure_scores(scores), "comparison_scores", caption, scores.to_csv())
 
 
 def shuffled_control(run: Run) -> Path:
     """Real against shuffled voxels, per metric and subject."""
     scores = tables.method_scores(run, ("HAVIR", "shuffled voxels"))
     caption = "Control: the same networks with real and with shuffled voxels."
-    return _save(run, figure_shuffled(scores), "control_shuffled_voxels", caption, scores.to_csv())
+    return save(run, figure_shuffled(scores), "control_shuffled_voxels", caption, scores.to_csv())
 
 
 def published_scores(run: Run) -> Path:
@@ -255,7 +258,7 @@ def ablation_scores(run: Run) -> Path:
     scores = tables.configuration_scores(run)
     caption = "Scores of the full model and its ablated configurations."
     figure = figure_scores(scores, "configuration")
-    return _save(run, figure, "ablation_scores", caption, scores.to_csv())
+    return save(run, figure, "ablation_scores", caption, scores.to_csv())
 
 
 def ablations(run: Run) -> Path:
@@ -269,7 +272,7 @@ def ablations(run: Run) -> Path:
     }
     figure = figure_ablations(brains.stimuli(run).images(ids), columns)
     caption = f"The full model and its ablated configurations ({name})."
-    return _save(run, figure, "fig4_ablations", caption, *columns.values())
+    return save(run, figure, "fig4_ablations", caption, *columns.values())
 
 
 def chosen_rows(run: Run, n: int) -> np.ndarray:
@@ -296,7 +299,7 @@ def random_rows(run: Run, n_images: int, n: int) -> np.ndarray:
 def interpretability_base(run: Run) -> Path:
     """Figure 5: importance maps of the base subject."""
     name = run.base_subject
-    maps = {branch: _importance_map(run, name, branch) for branch in interpretability.BRANCHES}
+    maps = {branch: importance_volume(run, name, branch) for branch in interpretability.BRANCHES}
     summaries = {
         branch: interpretability.by_region(run, name, branch)
         for branch in interpretability.BRANCHES
@@ -304,34 +307,33 @@ def interpretability_base(run: Run) -> Path:
     figure = figure_importance(maps, summaries, name)
     caption = f"Weight norm of each voxel in {name}: A structural branch, B semantic branch."
     volumes = [item.volume for item in maps.values()]
-    return _save(run, figure, "fig5_interpretability_base", caption, volumes)
+    return save(run, figure, "fig5_interpretability_base", caption, volumes)
 
 
 def interpretability_others(run: Run) -> Path:
     """Figure 6: importance maps of the other subjects."""
     others = [name for name in run.subjects if not run.is_base(name)]
     maps = {
-        name: {branch: _importance_map(run, name, branch) for branch in interpretability.BRANCHES}
+        name: {branch: importance_volume(run, name, branch) for branch in interpretability.BRANCHES}
         for name in others
     }
     figure = figure_importance_subjects(maps)
     caption = "Weight norms of the transferred networks, each in its subject's own space."
     volumes = [item.volume for pair in maps.values() for item in pair.values()]
-    return _save(run, figure, "fig6_interpretability_others", caption, volumes)
+    return save(run, figure, "fig6_interpretability_others", caption, volumes)
 
 
 def map_validity(run: Run) -> Path:
     """Which kind of map finds the voxels that truly carry signal."""
     frame = interpretability.validity(run)
     caption = "Agreement of each kind of map with the signal that is really there."
-    return _save(run, figure_agreement(frame), "map_validity", caption, frame.to_csv())
+    return save(run, figure_agreement(frame), "map_validity", caption, frame.to_csv())
 
 
-def _importance_map(run: Run, name: str, branch: decoding.Branch) -> BrainMap:
+def importance_volume(run: Run, name: str, branch: decoding.Branch) -> BrainMap:
+    """The paper's map over the subject's anatomy; also written as NIfTI, in the subject's space."""
     found = interpretability.importance(run, name, branch)
     shown = brain_map(run, name, found.maps["norm"], found.voxels)
-    image = nib.Nifti1Image(shown.volume, shown.affine)
-    folder = run.workspace.root / "maps"
-    folder.mkdir(parents=True, exist_ok=True)
-    nib.save(image, folder / f"{name}_{branch}_weight_norm.nii.gz")
+    file = run.workspace.root / "maps" / f"{name}_{branch}_weight_norm.nii.gz"
+    save_volume(nib.Nifti1Image(shown.volume, shown.affine), file)
     return shown

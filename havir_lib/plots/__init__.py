@@ -27,12 +27,18 @@ from havir_lib.plots.rois import (
     figure_voxel_counts,
 )
 from havir_lib.plots.saving import save_figure
+from havir_lib.plots.standard import (
+    StandardMap,
+    figure_importance_standard,
+    figure_roles_surface,
+)
 from havir_lib.plots.style import colour_of, figure_style, label_of
 from havir_lib.plots.training import figure_training
 
 __all__ = [
     "BrainMap",
     "FrameworkPictures",
+    "StandardMap",
     "colour_of",
     "figure_ablations",
     "figure_agreement",
@@ -40,6 +46,7 @@ __all__ = [
     "figure_framework",
     "figure_gallery",
     "figure_importance",
+    "figure_importance_standard",
     "figure_importance_subjects",
     "figure_methods",
     "figure_noise_ceiling",
@@ -48,6 +55,7 @@ __all__ = [
     "figure_recovery",
     "figure_roi_definitions",
     "figure_roles",
+    "figure_roles_surface",
     "figure_scores",
     "figure_shuffled",
     "figure_style",

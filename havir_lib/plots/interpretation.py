@@ -28,10 +28,9 @@ from havir_lib.plots.style import (
     role_map,
     tint,
 )
-from havir_lib.plots.volumes import cut_coordinates, plot_cuts, plot_projection
+from havir_lib.plots.volumes import colour_limits, cut_coordinates, plot_cuts, plot_projection
 
 NULL_COLOUR = "#cfcfcf"
-TOP_PERCENTILE = 99  # the colour map ends here, so that a few voxels do not decide it
 
 
 def figure_importance(
@@ -59,7 +58,7 @@ def figure_importance(
             mm_text(fig, 1, top + 1, "AB"[i], va="top", fontweight="bold", fontsize=9)
             mm_text(fig, 6, top + 1.4, f"{ROLE_NAMES[role]}, {subject}", va="top",
                     fontweight="bold", color=ROLES[role])  # fmt: skip
-            limits = _limits(brain.volume)
+            limits = colour_limits(brain.volume)
             _cut_row(fig, brain, role, limits, (1, top + 6, 110, 26), n=4)
             for j, axis in enumerate("xyz"):
                 ax = mm_axes(fig, 1 + 34 * j, top + 36, 32, 24, f"{role} projection {axis}")
@@ -97,7 +96,7 @@ def figure_importance_subjects(subjects: Mapping[str, Mapping[str, BrainMap]]) -
             top = head + i * row
             mm_text(fig, 1, top + 12, name, va="center", fontweight="bold", color=colour_of(name))
             for role, brain in maps.items():
-                limits = _limits(brain.volume)
+                limits = colour_limits(brain.volume)
                 _cut_row(fig, brain, role, limits, (starts[role], top, 56, row - 2), n=2)
                 ax = mm_axes(fig, starts[role] + 57, top, 24, row - 2, f"{name} {role} projection")
                 plot_projection(ax, brain.volume, brain.background, brain.affine, axis="x",
@@ -206,8 +205,3 @@ def _cut_row(fig, brain: BrainMap, role: str, limits, box, n: int) -> None:
     cuts = cut_coordinates(used, brain.affine, "z", n)
     plot_cuts(ax, brain.volume, brain.background, brain.affine, axis="z", cuts=cuts,
               cmap=role_map(role), limits=limits)  # fmt: skip
-
-
-def _limits(volume: np.ndarray) -> tuple[float, float]:
-    values = volume[np.isfinite(volume) & (volume != 0)]
-    return 0.0, float(np.percentile(values, TOP_PERCENTILE))

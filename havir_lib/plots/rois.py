@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from havir_lib.data.spaces import VolumeMap
 from havir_lib.plots.style import (
     INK,
     MUTED,
@@ -34,21 +35,17 @@ from havir_lib.plots.volumes import cut_coordinates, plot_cuts
 ROLE_CODES = {"structural": 1, "semantic": 2}
 
 
-@dataclass(frozen=True)
-class BrainMap:
-    """A map on one subject's grid.
+@dataclass(frozen=True, eq=False)
+class BrainMap(VolumeMap):
+    """A map on one subject's grid, with the anatomy that is drawn behind it.
 
     Attributes
     ----------
-    volume, background : arrays, shape (X, Y, Z)
-        The map (NaN or 0: nothing) and the anatomy.
-    affine : array, shape (4, 4)
-        Voxel index → mm in the subject's own space.
+    background : array, shape (X, Y, Z)
+        Anatomy on the same grid, in the same space.
     """
 
-    volume: np.ndarray
     background: np.ndarray
-    affine: np.ndarray
 
 
 def figure_roles(subjects: Mapping[str, BrainMap]) -> Figure:

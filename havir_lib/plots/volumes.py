@@ -17,6 +17,7 @@ from havir_lib.errors import ShapeError
 from havir_lib.plots.style import MUTED, figure_style
 
 AXES = {"x": 0, "y": 1, "z": 2}
+TOP_PERCENTILE = 99
 FINE_MM = 1.5  # the anatomy is drawn at this resolution; the map keeps its own voxels
 
 
@@ -137,6 +138,14 @@ def plot_projection(
     ax.set_aspect("equal")
     ax.set_axis_off()
     return ax
+
+
+def colour_limits(volume: np.ndarray) -> tuple[float, float]:
+    """0 and the 99th percentile of a map, so that a few voxels do not decide its colours."""
+    values = volume[np.isfinite(volume) & (volume != 0)]
+    if not len(values):
+        raise ShapeError("no voxel to show: the map is empty")
+    return 0.0, float(np.percentile(values, TOP_PERCENTILE))
 
 
 def _head(anatomy: np.ndarray) -> np.ndarray:

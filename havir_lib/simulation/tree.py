@@ -40,6 +40,7 @@ from havir_lib.simulation.stimuli import (
     write_stimuli,
 )
 from havir_lib.simulation.tables import write_experiment, write_responses
+from havir_lib.simulation.transforms import write_transforms
 
 MARKER = "simulation.json"
 
@@ -123,6 +124,8 @@ def write_subject(config: Config, design: Design, subject: str, root: Path) -> N
     write_masks(template, functional, "roi_template")
     write_nifti(functional / "brainmask.nii.gz", own.brain.astype(np.uint8), own.affine)
     write_nifti(functional / f"T1_to_{config.data.space}.nii.gz", own.t1, own.affine)
+    source = config.data.space.removesuffix("mm")
+    write_transforms(described, settings.warp_mm, functional.parent / "transforms", source)
     write_responses(design, subject, functional.parent / "behav" / "responses.tsv")
 
     rng = np.random.default_rng([described.seed, settings.seed, 3])

@@ -1,5 +1,7 @@
 """Paths, subject names and session discovery."""
 
+from pathlib import Path
+
 import pytest
 
 from havir_lib.data.layout import NsdLayout, layout_of, subject_number, used_sessions
@@ -47,7 +49,17 @@ def test_subject_number():
             subject_number(wrong)
 
 
-def test_root_argument_wins_over_configuration_which_wins_over_workspace(make_config, tmp_path):
+def test_root_argument_wins_over_configuration(make_config, tmp_path):
     assert layout_of(make_config(), tmp_path).root == tmp_path
     assert layout_of(make_config()).root == tmp_path / "nsd"
-    assert layout_of(make_config(**{"data.root": None})).root == tmp_path / "workspace/nsd"
+    with pytest.raises(DataError, match=r"no data\.root.*havir simulate"):
+        layout_of(make_config(**{"data.root": None}))
+
+
+@pytest.mark.parametrize(("space", "name"), [("func1pt8mm", "func1pt8"), ("func1mm", "func1pt0")])
+def test_transforms_are_named_as_nsd_names_them(space, name):
+    layout = NsdLayout(Path("data"), space)
+    folder = Path("data/nsddata/ppdata/subj07/transforms")
+    assert layout.to_mni("subj07") == folder / f"{name}-to-MNI.nii.gz"
+    assert layout.to_surface("subj07", "rh", "layerB2") == folder / f"rh.{name}-to-layerB2.mgz"
+    assert layout.to_fsaverage("subj07", "lh") == folder / "lh.white-to-fsaverage.mgz"

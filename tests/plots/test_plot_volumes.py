@@ -33,12 +33,12 @@ def brain(rng):
     roles[1:4, 2:5, 4] = 1
     roles[2, 2, 7] = 1
     roles[5, 2:6, 3] = 2
-    return BrainMap(roles, rng.uniform(0.5, 1, SHAPE), AFFINE)
+    return BrainMap(roles, AFFINE, "subj01 func1pt8mm", rng.uniform(0.5, 1, SHAPE))
 
 
 def importance_map(brain, code, rng):
     volume = np.where(brain.volume == code, rng.uniform(0.5, 1.5, SHAPE), np.nan)
-    return BrainMap(volume, brain.background, brain.affine)
+    return BrainMap(volume, brain.affine, brain.space, brain.background)
 
 
 def all_text(fig):
