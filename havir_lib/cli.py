@@ -58,6 +58,7 @@ def run(
     """Run every notebook of a profile and make its figures, tables and report."""
     from havir_lib.pipeline.workflow import Plan
 
+    _stop_if_missing(profile, overrides, data)
     settings = {"profile": profile, "overrides": overrides}
     if data is not None:
         settings["data"] = str(data.resolve())
@@ -73,12 +74,67 @@ def run(
     typer.echo(f"tables   {plan.workspace.tables}")
 
 
+def _stop_if_missing(profile: str, overrides: str, data: Path | None) -> None:
+    """Say on one screen what a run would not find, and how to get it."""
+    from havir_lib.download import missing_report, open_profile
+
+    if text := missing_report(open_profile(profile, json.loads(overrides), data)):
+        typer.echo(text, err=True)
+        raise typer.Exit(1)
+
+
 def _snakemake(settings: dict[str, str], cores: str, extra: list[str]) -> list[str]:
     # No lock: a killed run must start again by itself; our cache has locks of its own.
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT_ROOT / "Snakefile")]
     command += ["--cores", cores, "--nolock", "--rerun-incomplete"]
     command += ["--quiet", "rules", "reason", *extra]
     return [*command, "--config", *(f"{key}={value}" for key, value in settings.items())]
+
+
+@app.command()
+def download(
+    profile: Profile = "paper",
+    data: DataFolder = None,
+    subjects: Annotated[str, typer.Option(help="e.g. subj01,subj05; default: the profile's")] = "",
+    what: Annotated[str, typer.Option(help="of nsd,coco,weights")] = "nsd,coco,weights",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only show what and how much")] = False,
+    list_files: Annotated[bool, typer.Option("--list", help="with --dry-run: every file")] = False,
+    accept_terms: Annotated[
+        bool, typer.Option("--accept-terms", help="I accepted NSD's terms and sent in its form")
+    ] = False,
+    offline: Annotated[
+        bool, typer.Option(help="no network: check what is here", envvar="HF_HUB_OFFLINE")
+    ] = False,
+    endpoint_url: Annotated[
+        str | None, typer.Option(help="S3 server that has NSD's bucket, in place of Amazon's")
+    ] = None,
+    overrides: Overrides = "{}",
+) -> None:
+    """Fetch and check the data and weights that a profile needs; run again to continue."""
+    from havir_lib import download as get
+
+    settings = json.loads(overrides)
+    if endpoint_url is not None:
+        settings["download.endpoint_url"] = endpoint_url
+    config = get.open_profile(profile, settings, data)
+    root = Path(config.data.root or ".").expanduser()
+    chosen: dict[str, Any] = {"what": _names(what), "subjects": _names(subjects) or None}
+    if offline:
+        lost = get.verify(config, root, **chosen, say=typer.echo)
+        raise typer.Exit(1 if lost else 0)
+    if dry_run:
+        get.preview(config, root, **chosen, list_files=list_files, say=typer.echo)
+        return
+    ask = typer.prompt if sys.stdin.isatty() else None
+    try:
+        get.download(config, root, **chosen, accept_terms=accept_terms, ask=ask, say=typer.echo)
+    except KeyboardInterrupt:
+        typer.echo("Stopped. Run the same command again to continue.", err=True)
+        raise typer.Exit(130) from None
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 @app.command()

@@ -21,6 +21,7 @@ from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
 from torch.nn import functional as F
 
+from havir_lib import hub
 from havir_lib.config import Weights
 from havir_lib.errors import ShapeError, WeightsError
 from havir_lib.paths import MINI_WEIGHTS
@@ -79,7 +80,7 @@ def load_clip(weights: Weights, device: torch.device | str = "cpu") -> ClipEncod
     name, folder = _locate(weights)
     try:
         model = open_clip.create_model(
-            name, None if folder else weights.clip_pretrained, require_pretrained=True
+            name, None if folder else _pretrained(weights), require_pretrained=True
         )
         tokenize = _tokenizer_in(folder, model) if folder else open_clip.get_tokenizer(name)
     except WeightsError:
@@ -100,6 +101,14 @@ def identity(weights: Weights) -> dict[str, Any]:
     pretrained = Path(weights.clip_pretrained or "")
     tag = file_digest(pretrained) if pretrained.is_file() else weights.clip_pretrained
     return {"model": name, "pretrained": tag}
+
+
+def _pretrained(weights: Weights) -> str | None:
+    """The file fetched for the configured revision; else the tag or file of the configuration."""
+    fetched = hub.clip_file(
+        weights.clip, weights.clip_pretrained, weights.clip_revision, weights.hub_cache
+    )
+    return str(fetched) if fetched else weights.clip_pretrained
 
 
 def _locate(weights: Weights) -> tuple[str, Path | None]:

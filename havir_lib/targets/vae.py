@@ -13,6 +13,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from torch.nn import functional as F
 
+from havir_lib import hub
 from havir_lib.config import Weights
 from havir_lib.errors import WeightsError
 from havir_lib.io import read_json
@@ -30,11 +31,15 @@ def diffusion_folder(weights: Weights) -> Path:
         If it is not there.
     """
     folder = MINI_WEIGHTS if weights.diffusion == "mini" else Path(weights.diffusion)
+    if hub.is_repository(weights.diffusion):
+        folder = hub.snapshot_folder(
+            weights.diffusion, weights.diffusion_revision, weights.hub_cache
+        )
     if not (folder / "vae" / "config.json").is_file():
         raise WeightsError(
             f"weights.diffusion: expected a folder that holds vae/ and image_unet/, but "
-            f"{folder / 'vae' / 'config.json'} does not exist. Set it to a downloaded copy of "
-            "shi-labs/versatile-diffusion, or to 'mini'."
+            f"{folder / 'vae' / 'config.json'} does not exist. `havir download --what "
+            "weights` fetches shi-labs/versatile-diffusion; or set it to a copy, or to 'mini'."
         )
     return folder
 

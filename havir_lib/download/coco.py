@@ -1,0 +1,70 @@
+"""COCO's captions: five sentences per image, in one archive with annotations not needed here."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+import zlib
+from pathlib import Path
+
+from havir_lib.config import Config, Download
+from havir_lib.data.layout import CAPTION_FOLDERS
+from havir_lib.download.checksum import Checksum
+from havir_lib.download.items import Item
+from havir_lib.download.web import at_mirror
+from havir_lib.errors import DataError
+from havir_lib.io import atomic_write, read_json
+
+TERMS = "https://cocodataset.org/#termsofuse"
+FILES = ("captions_train2017.json", "captions_val2017.json")
+"""NSD's images are in both."""
+
+
+def coco_items(config: Config, root: Path) -> list[Item]:
+    """Caption files that the profile names; those that are not COCO's only the user can provide."""
+    default = [f"{CAPTION_FOLDERS[-1]}/{name}" for name in FILES]
+    return [_item(root / file, config.download) for file in config.data.captions or default]
+
+
+def _item(path: Path, settings: Download) -> Item:
+    if path.name not in FILES:
+        return Item("coco", "captions", path, "", "")
+    archive = at_mirror(settings.coco_captions, settings)
+    pinned = Checksum("MD5", settings.coco_md5) if settings.coco_md5 else None
+    member = f"annotations/{path.name}"
+    return Item("coco", "captions", path, "web", archive, member=member, pinned=pinned)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a caption file can be read to its end; the server has no checksum of it alone."""
+    try:
+        return "annotations" in read_json(path)
+    except ValueError:
+        return False
+
+
+def extract(archive: Path, members: dict[str, Path]) -> None:
+    """Write members of a zip archive to their places, each only when it is complete.
+
+    Raises
+    ------
+    DataError
+        If a member is missing or damaged.
+    """
+    try:
+        with zipfile.ZipFile(archive) as content:
+            for member, path in members.items():
+                with (
+                    atomic_write(path) as temporary,
+                    content.open(member) as packed,
+                    temporary.open("wb") as file,
+                ):
+                    shutil.copyfileobj(packed, file, 1 << 20)
+    except KeyError as error:
+        raise DataError(
+            f"{archive}: expected {sorted(members)} in it ({error}). Check download.coco_captions."
+        ) from None
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise DataError(
+            f"{archive}: cannot be unpacked ({error}). Delete it and run the command again."
+        ) from error
