@@ -188,6 +188,33 @@ _ROWS = [
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}
 
+EMBEDDING_SCORES: dict[str, str] = {
+    "latent correlation": "Pearson's r of predicted and true latent of an image",
+    "image token correlation": "Pearson's r of predicted and true image tokens of an image",
+    "text token correlation": "Pearson's r of predicted and true text tokens of an image",
+}
+"""Scores of predictions without images, by name; more is better in all of them. Retrieval scores,
+which are named ``image retrieval top-1`` and so on, belong here too."""
+RETRIEVAL = ("image retrieval top-", "brain retrieval top-")
+
+
+def higher_is_better(name: str) -> bool:
+    """Whether more is better, of any metric or embedding score.
+
+    Raises
+    ------
+    ConfigError
+        If the name is unknown.
+    """
+    if name in EMBEDDING_SCORES or name.startswith(RETRIEVAL):
+        return True
+    return get_metrics([name])[0].higher_is_better
+
+
+def label_of(name: str) -> str:
+    """A metric's or score's name with an arrow toward better values."""
+    return f"{name} {'↑' if higher_is_better(name) else '↓'}"
+
 
 def get_metrics(names: Sequence[str]) -> list[Metric]:
     """The rows of :data:`METRICS` with these names, in this order.

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from havir_lib.errors import DataError
-from havir_lib.evaluation.metrics import get_metrics
+from havir_lib.evaluation.metrics import higher_is_better
 
 
 class Interval(NamedTuple):
@@ -145,8 +145,9 @@ def compare(
     -------
     pandas.DataFrame
         Columns of `by`, then `column`, baseline, metric, difference, low, high, p (two-sided),
-        p_holm (corrected for all rows of this table), d_z, n, n_subjects. With several subjects,
-        p and d_z treat images as the units, averaged over subjects.
+        p_holm (corrected for all rows of this table), d_z, n, n_subjects, subjects_better (in how
+        many of them the mean difference is above 0). With several subjects, p and d_z treat images
+        as the units, averaged over subjects; the interval resamples both.
 
     Raises
     ------
@@ -161,16 +162,17 @@ def compare(
     rows = []
     for baseline in baselines:
         for key, group in scores.groupby([*by, "metric"], sort=False):
-            differences = _differences(group, method, baseline, column, by, metric=key[-1])
+            differences = paired_differences(group, method, baseline, column, by)
             interval = bootstrap_mean(differences, n_bootstrap, confidence, seed)
             per_image = np.nanmean(differences, axis=1)
             p = sign_flip_p(per_image, n_permutations, seed)
             effect = cohens_dz(per_image)
-            rows.append(
-                (*key[:-1], method, baseline, key[-1], *interval, p, effect, *differences.shape)
-            )
+            better = int((np.nanmean(differences, axis=0) > 0).sum())
+            found = (*interval, p, effect, *differences.shape, better)
+            rows.append((*key[:-1], method, baseline, key[-1], *found))
     names = [*by, column, "baseline", "metric", "difference", "low", "high"]
-    table = pd.DataFrame(rows, columns=[*names, "p", "d_z", "n", "n_subjects"])
+    names += ["p", "d_z", "n", "n_subjects", "subjects_better"]
+    table = pd.DataFrame(rows, columns=names)
     table.insert(table.columns.get_loc("p") + 1, "p_holm", holm(table["p"].to_numpy()))
     return table
 
@@ -209,10 +211,31 @@ def cohens_dz(differences: np.ndarray) -> float:
     return float(differences.mean() / differences.std(ddof=1))
 
 
-def _differences(
-    group: pd.DataFrame, method: str, baseline: str, column: str, by: list[str], metric: str
+def paired_differences(
+    scores: pd.DataFrame,
+    method: str,
+    baseline: str,
+    column: str = "method",
+    by: Sequence[str] = (),
 ) -> np.ndarray:
-    """Advantage of `method` per image and subject (n_images, n_subjects)."""
+    """Advantage of `method` over `baseline` per image and subject, on one metric.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Of one metric and, if `by` is given, one group.
+
+    Returns
+    -------
+    ndarray, (n_images, n_subjects)
+        Positive where `method` is better; images in rising order.
+
+    Raises
+    ------
+    DataError
+        If the two were not scored on the same images and subjects.
+    """
+    group, by, metric = scores, list(by), scores["metric"].iloc[0]
     tables = [
         _image_by_subject(group[group[column] == name], [*by, column])
         for name in (method, baseline)
@@ -225,7 +248,7 @@ def _differences(
             f"{metric}: {method!r} and {baseline!r} were not scored on the same images and "
             f"subjects ({first.notna().sum().sum()} and {second.notna().sum().sum()} common)."
         )
-    sign = 1 if get_metrics([metric])[0].higher_is_better else -1
+    sign = 1 if higher_is_better(metric) else -1
     return sign * (first.to_numpy() - second.to_numpy())
 
 
