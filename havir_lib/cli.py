@@ -23,6 +23,8 @@ app = typer.Typer(
 
 mini = typer.Typer(help="The small models that ship with the package.", no_args_is_help=True)
 app.add_typer(mini, name="mini")
+subjects = typer.Typer(help="A subject of your own, laid out as NSD is.", no_args_is_help=True)
+app.add_typer(subjects, name="subject")
 
 Profile = Annotated[str, typer.Option(help="a profile in configs/, or a YAML file")]
 Overrides = Annotated[
@@ -207,6 +209,29 @@ def mini_evaluate(
     run = _open(profile, overrides)
     table = small_models.publish(run, folder, weights or MINI_WEIGHTS, generated)
     typer.echo(table.to_string(index=False, float_format="%.3f", na_rep=""))
+
+
+@subjects.command("check")
+def subject_check(
+    folder: Annotated[Path, typer.Argument(help="holds nsddata, nsddata_betas, nsddata_stimuli")],
+    subject: Annotated[str, typer.Option(help="its name in the folder")] = "subj01",
+    profile: Annotated[str, typer.Option(help="whose regions and betas are meant")] = "paper",
+    overrides: Overrides = "{}",
+) -> None:
+    """Read all files of one subject, without training, and say what is there, missing or odd."""
+    from havir_lib.config import load_config
+    from havir_lib.data.check import check_subject, has_errors
+
+    own = {"data.root": str(folder), "data.subjects": [subject], "data.base_subject": subject}
+    usual = {"data.n_sessions": None, "data.captions": None}  # all sessions; captions in the tree
+    config = load_config(profile, {**usual, **json.loads(overrides), **own})
+    findings = check_subject(config, subject)
+    for finding in findings:
+        typer.echo(f"{finding.level:5} {finding.topic:13} {finding.text}")
+    if has_errors(findings):
+        typer.echo(f"{subject} cannot be used yet: mend what is marked ERROR.")
+        raise typer.Exit(1)
+    typer.echo(f"{subject} can be used.")
 
 
 def _open(profile: str, overrides: str, data: Path | None = None) -> Any:

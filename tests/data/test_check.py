@@ -3,7 +3,9 @@
 import nibabel as nib
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from havir_lib.cli import app
 from havir_lib.data.check import check_subject, has_errors
 from havir_lib.data.layout import NsdLayout
 
@@ -88,3 +90,18 @@ def test_files_for_pictures_are_found(tree, config):
     nib.save(nib.Nifti1Image(np.ones((7, 8, 9)), np.eye(4)), anatomy)
     found = text_of(check_subject(config, "subj01"), "pictures", "ok")
     assert found == "anatomy behind maps: files are there"
+
+
+def test_command_prints_the_findings_and_exits_by_them(tree):
+    command = ["subject", "check", str(tree.root), "--subject", "subj01", "--overrides"]
+    command.append('{"data.roles.structural": ["V1v"], "data.roles.semantic": ["floc-faces"]}')
+    good = CliRunner().invoke(app, command)
+    assert good.exit_code == 0, good.output
+    assert "ok    sessions      3 sessions" in good.output
+    assert "subj01 can be used." in good.output
+    tree.beta_file("subj01", 2, ".hdf5").unlink()
+    bad = CliRunner().invoke(app, command)
+    assert bad.exit_code == 1
+    assert "ERROR sessions" in bad.output
+    assert "betas_session02.hdf5" in bad.output
+    assert len(good.output.splitlines()) < 40  # one screen
