@@ -28,7 +28,7 @@ MNI_AFFINE = np.array([[-1.0, 0, 0, 90], [0, 1, 0, -126], [0, 0, 1, -72], [0, 0,
 NO_DATA = 9999
 DEPTHS = {"layerB1": 0.25, "layerB2": 0.5, "layerB3": 0.75}
 """NSD's names of layers and their depth below the pial surface, as a share of the thickness."""
-N_ITERATIONS = 6
+N_ITERATIONS = 10
 GRAIN = 1 / 32
 """Coordinates are rounded to this share of a voxel (0.1 mm), so that the files compress well."""
 

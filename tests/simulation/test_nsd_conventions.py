@@ -232,3 +232,19 @@ def test_ncsnr_lies_on_the_grid_of_the_betas(tiny_tree, subject):
     early = roi(tiny_tree, subject, "prf-visualrois") > 0
     assert ncsnr[early].mean() > 0.2
     assert (ncsnr[roi(tiny_tree, subject, "nsdgeneral") < 0] == 0).mean() > 0.9
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_transforms_are_lookups_from_1_in_nsd_s_files(tiny_tree, subject):
+    folder = tiny_tree / f"nsddata/ppdata/subj{subject:02d}/transforms"
+    mni = nib.load(folder / "func1pt8-to-MNI.nii.gz").get_fdata()
+    assert mni.shape == (182, 218, 182, 3)
+    valid = mni[mni[..., 0] != 9999]
+    assert valid.min() >= 1
+    assert (valid.max(axis=0) <= SHAPES[subject]).all()
+    for hemisphere in ("lh", "rh"):
+        for depth in ("layerB1", "layerB2", "layerB3"):
+            layer = nib.load(folder / f"{hemisphere}.func1pt8-to-{depth}.mgz").get_fdata()
+            assert layer.shape == (10242, 1, 1, 3)
+        numbers = nib.load(folder / f"{hemisphere}.white-to-fsaverage.mgz").get_fdata()
+        np.testing.assert_array_equal(numbers.ravel(), np.arange(1, 10243))
