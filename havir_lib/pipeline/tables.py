@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 
 from havir_lib.evaluation import compare, get_metrics, summarise
+from havir_lib.evaluation.best import best_methods, mark_best
 from havir_lib.evaluation.published import load_published
+from havir_lib.io import atomic_write, write_json
 from havir_lib.pipeline import brains, decoding, images, interpretability
 from havir_lib.pipeline.run import Run
 from havir_lib.provenance import digest, record
@@ -24,6 +28,16 @@ INTERVAL_NOTE = (
     "Mean over test images [{confidence:.0f} % bootstrap interval over images{subjects}]; "
     "n is the number of test images. Two-way identification: chance is 0.5. {ssim}"
 )
+BEST_NOTE = (
+    "Bold: better than every other row of the same subject (paired permutation test over images, "
+    "p < {alpha:g} after Holm's correction over metrics and rows); upper and lower bounds are no "
+    "competitors."
+)
+ALPHA = 0.05
+PAIRED_NOTE = (
+    "Intervals resample images and subjects; p is a paired sign-flip test over images (averaged "
+    "over subjects), p_holm corrected over all rows; d_z is mean over SD of the paired differences."
+)
 SSIM_NOTE = "SSIM is two-dimensional, on grey images at 425 px (MindEye's convention)."
 
 
@@ -34,7 +48,10 @@ def provenance(run: Run, **inputs: object) -> dict:
     )
 
 
-def _save(run: Run, frame: pd.DataFrame, name: str, caption: str, note: str = "", **options):
+def save(
+    run: Run, frame: pd.DataFrame, name: str, caption: str, note: str = "", **options
+) -> pd.DataFrame:
+    """Write a table with its provenance (see ``reports.save_table``) and return it."""
     made_from = provenance(run, table=frame.astype(str).to_csv())
     save_table(
         frame, run.workspace.tables, name, made_from, run.simulated, note, caption, **options
@@ -46,7 +63,7 @@ def table1_rois(run: Run) -> pd.DataFrame:
     """Table I: each region, its label in NSD's files, and the branch it feeds."""
     frame = build.table1_rois(brains.region_labels(run))
     note = "The split into roles is this companion's choice (data.roles); the paper's is not given."
-    return _save(run, frame, "table1_rois", "Regions of interest.", note)
+    return save(run, frame, "table1_rois", "Regions of interest.", note)
 
 
 def table2_voxel_counts(run: Run) -> pd.DataFrame:
@@ -55,7 +72,7 @@ def table2_voxel_counts(run: Run) -> pd.DataFrame:
     note = "Regions of one role may overlap, so a role's total can be less than their sum."
     options = {"rows": ["role", "roi"], "columns": "subject", "value": "n_voxels"}
     caption = "Voxels of each region by subject."
-    _save(run, frame, "table2_voxel_counts", caption, note, **options)
+    save(run, frame, "table2_voxel_counts", caption, note, **options)
     return frame.pivot_table(
         index=["role", "roi"], columns="subject", values="n_voxels", sort=False
     ).astype("Int64")
@@ -66,17 +83,18 @@ def recovery(run: Run) -> pd.DataFrame:
     scores = images.scores(run, run.base_subject, "true targets")
     frame = _summary(run, scores, ["subject", "method"])
     caption = "Recovery check: reconstructions from the true latents and tokens."
-    _save(run, frame, "recovery_check", caption, _note(run, over_subjects=False))
+    save(run, frame, "recovery_check", caption, _note(run, over_subjects=False))
     return readable(frame, ["method"])
 
 
 def table3_comparison(run: Run) -> pd.DataFrame:
     """Table III: methods rerun here, and published numbers in rows of their own."""
+    save_per_image(run, images.all_scores(run, decoding.method_names(run)), "table3_comparison")
     rerun = method_scores(run)
     published = load_published()
     frame = build.table3_comparison(rerun, published)
     caption = "Comparison of methods; published numbers are for NSD and in rows of their own."
-    _save(run, frame, "table3_comparison", caption, _note(run))
+    save(run, frame, "table3_comparison", caption, f"{_note(run)} {BEST_NOTE.format(alpha=ALPHA)}")
     return readable(rerun[rerun["subject"] == "mean"], ["method"])
 
 
@@ -91,9 +109,12 @@ def method_scores(run: Run, methods: tuple[str, ...] | None = None) -> pd.DataFr
 
 def table4_ablations(run: Run) -> pd.DataFrame:
     """Table IV: the full model and its ablated configurations."""
+    per_image = images.all_scores(run, configurations=tuple(images.CONFIGURATIONS))
+    save_per_image(run, per_image, "table4_ablations")
     scores = configuration_scores(run)
     frame = build.table4_ablations(scores)
-    _save(run, frame, "table4_ablations", "Ablations of the full model.", _note(run))
+    note = f"{_note(run)} {BEST_NOTE.format(alpha=ALPHA)}"
+    save(run, frame, "table4_ablations", "Ablations of the full model.", note)
     return readable(scores[scores["subject"] == "mean"], ["configuration"])
 
 
@@ -104,8 +125,24 @@ def configuration_scores(run: Run) -> pd.DataFrame:
 
 
 def _overall_and_per_subject(run: Run, scores: pd.DataFrame, column: str) -> pd.DataFrame:
-    overall = _summary(run, scores, [column]).assign(subject="mean")
-    return pd.concat([overall, _summary(run, scores, [column, "subject"])], ignore_index=True)
+    bounds = [name for name, method in decoding.METHODS.items() if method.bound]
+    competing = scores[~scores["method"].isin(bounds)]
+    parts = []
+    for by in ([], ["subject"]):
+        best = best_methods(competing, column, by, ALPHA, seed=run.config.seed)
+        parts.append(mark_best(_summary(run, scores, [column, *by]), best, column))
+    return pd.concat([parts[0].assign(subject="mean"), parts[1]], ignore_index=True)
+
+
+def save_per_image(run: Run, scores: pd.DataFrame, name: str) -> Path:
+    """Write the scores of single images behind a table to ``<workspace>/scores/<name>.csv``."""
+    path = run.workspace.root / "scores" / f"{name}.csv"
+    with atomic_write(path) as temporary:
+        scores.assign(data="SIMULATED" if run.simulated else "measured").to_csv(
+            temporary, index=False, float_format="%.6g", lineterminator="\n"
+        )
+    write_json(path.with_suffix(".json"), provenance(run, scores=scores.to_csv()))
+    return path
 
 
 def shuffled_control(run: Run) -> pd.DataFrame:
@@ -113,7 +150,16 @@ def shuffled_control(run: Run) -> pd.DataFrame:
     scores = images.all_scores(run, ("HAVIR", "shuffled voxels"))
     frame = _compared(run, scores, "HAVIR", ["shuffled voxels"], by=["subject"])
     caption = "Real against shuffled voxels (paired by image; positive: real is better)."
-    return _save(run, frame, "control_shuffled_voxels", caption, columns=None)
+    return save(run, frame, "control_shuffled_voxels", caption, columns=None)
+
+
+def paired_to_all(run: Run) -> pd.DataFrame:
+    """Paired differences between HAVIR and every other method that competes, over all subjects."""
+    names = decoding.method_names(run, bounds=False)
+    scores = images.all_scores(run, names)
+    frame = _compared(run, scores, "HAVIR", [name for name in names if name != "HAVIR"])
+    caption = "HAVIR against every other method (paired by image; positive: HAVIR is better)."
+    return save(run, frame, "paired_all", caption, PAIRED_NOTE)
 
 
 def paired_comparison(run: Run, method: str, baseline: str) -> pd.DataFrame:
@@ -121,7 +167,7 @@ def paired_comparison(run: Run, method: str, baseline: str) -> pd.DataFrame:
     scores = images.all_scores(run, (method, baseline))
     frame = _compared(run, scores, method, [baseline])
     caption = f"{method} against {baseline} (paired by image; positive: {method} is better)."
-    return _save(run, frame, f"paired_{method}_{baseline}".lower().replace(" ", "_"), caption)
+    return save(run, frame, f"paired_{method}_{baseline}".lower().replace(" ", "_"), caption)
 
 
 def dissociation(run: Run) -> pd.DataFrame:
@@ -134,14 +180,14 @@ def dissociation(run: Run) -> pd.DataFrame:
     frame["d_z"] = -frame["d_z"]
     frame = frame.drop(columns="configuration").rename(columns={"baseline": "configuration"})
     caption = "Ablated configurations minus the full model (negative: the configuration is worse)."
-    return _save(run, frame, "ablations_paired", caption)
+    return save(run, frame, "ablations_paired", caption)
 
 
 def map_validity(run: Run) -> pd.DataFrame:
     """How well each kind of importance map agrees with the truth, where the truth is known."""
     frame = interpretability.validity(run)
     caption = "Spearman correlation of voxel importance with the signal that is really there."
-    return _save(run, frame, "map_validity", caption)
+    return save(run, frame, "map_validity", caption)
 
 
 def _summary(run: Run, scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:

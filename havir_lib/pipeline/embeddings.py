@@ -1,0 +1,54 @@
+"""Scores of every method's predictions themselves, without images; seconds instead of minutes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from havir_lib.data.subject import Subject
+from havir_lib.evaluation import summarise
+from havir_lib.evaluation.embedding import embedding_scores
+from havir_lib.pipeline import decoding
+from havir_lib.pipeline.run import Run
+from havir_lib.targets import Targets
+from havir_lib.training import Predictions
+
+
+def scores(run: Run, methods: tuple[str, ...], names: list[str] | None = None) -> pd.DataFrame:
+    """Embedding scores of methods for every test image.
+
+    Returns
+    -------
+    DataFrame
+        Columns image, metric, value, subject, method; what a method does not predict is not there.
+    """
+    frames = []
+    for name in names or run.subjects:
+        true = decoding.predictions(run, name, "true targets")
+        for method in methods:
+            found = embedding_scores(decoding.predictions(run, name, method), true)
+            frames.append(found.assign(subject=name, method=method))
+    return pd.concat(frames, ignore_index=True)
+
+
+def true_predictions(brain: Subject, target: Targets) -> Predictions:
+    """The true targets of a subject's test images, to score predictions against."""
+    true = target.select(brain.test_images)
+    arrays = (true.latents, true.image_tokens, true.text_tokens[:, 0])
+    return Predictions(*(array.astype("f4") for array in arrays), brain.test_images)
+
+
+def subset(predicted: Predictions, rows: np.ndarray) -> Predictions:
+    """Some images of a set of predictions."""
+    parts = (predicted.latents, predicted.image_tokens, predicted.text_tokens)
+    return Predictions(
+        *(None if part is None else part[rows] for part in parts), predicted.image_ids[rows]
+    )
+
+
+def overall_and_per_subject(run: Run, frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Means with intervals: over all subjects (subject ``"mean"``), then per subject."""
+    settings = run.config.evaluation
+    options = (settings.n_bootstrap, settings.confidence, run.config.seed)
+    overall = summarise(frame, by, *options).assign(subject="mean")
+    return pd.concat([overall, summarise(frame, [*by, "subject"], *options)], ignore_index=True)

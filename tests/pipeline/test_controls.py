@@ -1,0 +1,275 @@
+"""Curves, sweeps and controls on the smallest run: what is varied, and that nothing else is."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from havir_lib.errors import ConfigError
+from havir_lib.pipeline import (
+    brains,
+    captions,
+    ceilings,
+    complexity,
+    crosstalk,
+    decoding,
+    embeddings,
+    images,
+    open_run,
+    overlap,
+    sweeps,
+    transfer,
+)
+from havir_lib.simulation.stimuli import SCENES
+
+
+def test_curve_has_every_point_method_and_interval(run):
+    curve = transfer.transfer_curve(run)
+    assert transfer.curve_hours(run, "subj02") == [1, 2]
+    keys = curve[["subject", "hours", "method", "metric"]]
+    assert not keys.duplicated().any()
+    assert len(curve) == 2 * 2 * 3 * len(transfer.METRICS)  # mean and subj02
+    assert (curve["low"] <= curve["value"]).all()
+    assert set(curve["n"]) == {len(brains.subject(run, "subj02").test_images)}
+
+
+def test_first_point_of_transfer_is_havir_itself(run):
+    first = transfer.predictions_after(run, "subj02", 1, "transfer")
+    havir = decoding.predictions(run, "subj02")
+    np.testing.assert_array_equal(first.image_tokens, havir.image_tokens)
+    scratch = transfer.predictions_after(run, "subj02", 1, "from scratch")
+    assert not np.allclose(scratch.image_tokens, havir.image_tokens)
+
+
+def test_curve_without_another_subject_is_refused(run):
+    data = run.config.data.model_copy(update={"subjects": ["subj01"]})
+    alone = replace(run, config=run.config.model_copy(update={"data": data}))
+    with pytest.raises(ConfigError, match="besides the base subject 'subj01'"):
+        transfer.transfer_curve(alone)
+
+
+def test_sweep_changes_one_setting_and_scores_the_same_images(run):
+    found = sweeps.sweep(run, "strength")
+    assert found["setting"].unique().tolist() == [0.3, 1.0]
+    assert set(found["n"]) == {3}
+    weak, strong = (sweeps.swept(run, "strength", value) for value in (0.3, 1.0))
+    np.testing.assert_array_equal(weak.image_ids, strong.image_ids)
+    assert not np.array_equal(weak.images, strong.images)
+    usual = sweeps.swept(run, "strength", run.config.diffusion.strength)
+    rows = sweeps.sweep_rows(run, len(decoding.predictions(run, "subj01").image_ids))
+    whole = images.reconstructions(run, "subj01").images[rows].astype(int)
+    assert np.abs(usual.images.astype(int) - whole).max() <= 2  # other batches, other rounding
+
+
+def test_unknown_sweep_is_refused(run):
+    with pytest.raises(ConfigError, match="'steps' was given"):
+        sweeps.sweep(run, "steps")
+
+
+def test_regions_are_scored_against_their_ceiling(run):
+    table = ceilings.region_ceilings(run)
+    assert set(table["role"]) == {"structural", "semantic"}
+    assert (table["n_voxels"] >= ceilings.MIN_VOXELS).all()
+    assert table["noise_ceiling"].between(0, 100).all()
+    known = table.dropna(subset="ceiling")
+    np.testing.assert_allclose(known["relative"], known["value"] / known["ceiling"])
+    assert known["ceiling"].between(0, 1).all()
+    pd.testing.assert_frame_equal(table, ceilings.region_ceilings(run))
+
+
+def test_ceiling_recovers_the_noise_free_correlation(rng):
+    """A decoder whose noise-free predictions correlate .6 with the truth, and known noise."""
+    n, f, repeats = 300, 400, 3
+    truth = rng.normal(size=(n, f))
+    clean = 0.6 * truth + 0.8 * rng.normal(size=(n, f))  # correlates .6 with the truth
+    images = np.repeat(np.arange(n), repeats)
+    single = clean[images] + 1.5 * rng.normal(size=(n * repeats, f))
+    together = single.reshape(n, repeats, f).mean(axis=1)
+    value = np.array([np.corrcoef(a, b)[0, 1] for a, b in zip(together, truth, strict=True)])
+    repeated = ceilings.repeat_correlation(single, images, np.arange(n))
+    assert repeated.mean() == pytest.approx(1 / (1 + 1.5**2), abs=0.01)
+    found = ceilings.relative_scores(value, repeated, repeats)
+    assert found["ceiling"] == pytest.approx(np.sqrt(1 / (1 + 1.5**2 / 3)), abs=0.01)
+    assert found["relative"] == pytest.approx(0.6, abs=0.01)
+    assert found["relative_low"] < found["relative"] < found["relative_high"]
+    assert found["relative_high"] - found["relative_low"] < 0.03
+
+
+def test_images_seen_once_have_no_repeat_correlation():
+    found = ceilings.repeat_correlation(np.eye(3), np.array([4, 4, 9]), np.array([4, 9]))
+    assert np.isfinite(found[0])
+    assert np.isnan(found[1])
+
+
+def test_single_trials_average_to_the_test_betas(run):
+    for name in run.subjects:
+        brain = brains.subject(run, name)
+        trials, ids = ceilings.test_trials(brain)
+        for image, betas in zip(brain.test_images, brain.test_betas, strict=True):
+            np.testing.assert_allclose(trials[ids == image].mean(axis=0), betas, atol=1e-5)
+
+
+def test_overlap_finds_a_planted_twin(run, monkeypatch):
+    brain = brains.subject(run, "subj01")
+    train = np.unique(brain.train_images)
+    real = overlap.class_tokens
+
+    def with_twin(run, name, ids):
+        tokens = real(run, name, ids)
+        if np.array_equal(ids, brain.test_images):
+            tokens[2] = real(run, name, train[[5]])[0]
+        return tokens
+
+    monkeypatch.setattr(overlap, "class_tokens", with_twin)
+    found = overlap.overlap(run)
+    assert found.loc[2, "nearest"] == train[5]
+    assert found.loc[2, "similarity"] == pytest.approx(1)
+    assert found["similarity"].drop(index=2).max() < 1
+
+
+def test_overlap_summary_has_three_rows_with_intervals(run):
+    found = overlap.overlap_summary(run)
+    assert len(found) == 3
+    assert (found["low"] <= found["value"]).all()
+
+
+@pytest.mark.parametrize("method", ["ridge", "HAVIR"])
+def test_held_out_clusters_are_not_trained_on(run, method):
+    scores = overlap.held_out_scores(run, method)
+    assert scores["split"].unique().tolist() == list(overlap.SPLITS)
+    labels, test_labels = overlap.clusters(run)
+    train = np.unique(brains.subject(run, "subj01").train_images)
+    assert len(labels) == len(train)
+    wide = scores[scores["metric"] == "image token correlation"].pivot(
+        index="image", columns="split", values="value"
+    )
+    assert not np.allclose(wide["standard"], wide["own cluster removed"])
+    assert not np.allclose(wide["as many removed at random"], wide["own cluster removed"])
+
+
+def test_removed_images_are_gone_from_training(run, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        overlap, "_ridge_tokens",
+        lambda run, brain: seen.append(brain) or decoding.predictions(run, "subj01").image_tokens,
+    )  # fmt: skip
+    train = np.unique(brains.subject(run, "subj01").train_images)
+    overlap._tokens_without(run, train[:4], "ridge")
+    np.testing.assert_array_equal(np.unique(seen[0].train_images), train[4:])
+
+
+def test_differences_are_paired_against_the_held_out_split(run):
+    found = overlap.held_out_differences(run)
+    assert set(found["baseline"]) == {"own cluster removed"}
+    scores = overlap.held_out_scores(run)
+    means = scores.groupby(["split", "metric"])["value"].mean()
+    for row in found.itertuples():
+        expected = means[row.split, row.metric] - means["own cluster removed", row.metric]
+        assert row.difference == pytest.approx(expected)
+
+
+def test_edges_make_complexity():
+    flat = np.full((40, 50, 3), 128, np.uint8)
+    half = flat.copy()
+    half[:, 25:] = 255
+    checks = (np.indices((40, 50)).sum(0) // 5 % 2 * 255).astype(np.uint8)
+    density = complexity.edge_density(np.stack([flat, half, np.stack([checks] * 3, axis=-1)]))
+    assert density[0] == 0
+    assert 0 < density[1] < density[2] < 1
+
+
+def test_complexity_is_of_the_test_images_with_the_simulators_beside_it(run):
+    table = complexity.scene_complexity(run)
+    assert set(table["image"]) == set(brains.subject(run, "subj01").test_images)
+    assert "simulated complexity" in table
+    assert complexity.SCENE_TABLE == SCENES
+    assert table.groupby("stratum", sort=False)["edge density"].max().is_unique
+    ordered = table.sort_values("edge density")["stratum"].drop_duplicates().tolist()
+    assert ordered == list(complexity.STRATA)
+
+
+def test_gain_that_grows_with_complexity_is_found(run, monkeypatch):
+    table = complexity.scene_complexity(run).set_index("image")["edge density"]
+
+    def scores(run, methods, **_):
+        rows = [
+            {"subject": name, "method": method, "image": image, "metric": "PixCorr",
+             "value": table[image] * (method == "HAVIR")}
+            for name in run.subjects for method in methods for image in table.index
+        ]  # fmt: skip
+        return pd.DataFrame(rows).sample(frac=1, random_state=0)
+
+    monkeypatch.setattr(images, "all_scores", scores)
+    found = complexity.complexity_test(run).set_index("complexity")
+    assert found.loc["edge density", "rho"] == pytest.approx(1)
+    assert found.loc["edge density", "p"] < 0.01
+    assert found.loc["simulated complexity", "rho"] < 1
+    gains = complexity.gain_by_stratum(run).set_index("stratum")["difference"]
+    assert gains["simple"] < gains["medium"] < gains["complex"]
+
+
+def test_gallery_holds_all_test_images_up_to_300(run):
+    found = captions.image_retrieval(run, ("HAVIR", "true targets"))
+    n = len(brains.subject(run, "subj01").test_images)
+    assert set(found["pool"]) == {n}
+    true = found[found["method"] == "true targets"]
+    assert (true["value"] == 1).all()
+    chance = found.set_index("metric")["chance"]["image retrieval top-1"]
+    assert chance.iloc[0] == pytest.approx(1 / n)
+
+
+def test_true_text_tokens_find_their_own_captions(run, monkeypatch):
+    monkeypatch.setitem(decoding.METHODS, "truth", decoding.METHODS["true targets"])
+    found = captions.predicted_captions(run, "subj01", "truth")
+    assert (found["rank"] == 1).mean() > 0.5
+    assert (found["similarity"] <= found["best"] + 1e-6).all()
+    assert (found["similarity"] > found["chance"]).mean() > 0.8
+    store = brains.stimuli(run)
+    known = {c for five in store.captions(np.unique(brains.subject(run, "subj01").train_images))
+             for c in five}  # fmt: skip
+    assert set(found["predicted"]) <= known
+
+
+def test_caption_scores_are_between_chance_and_best(run):
+    found = captions.caption_scores(run).set_index(["method", "subject", "metric"])["value"]
+    found = found.sort_index()
+    for method in ("HAVIR", "ridge"):
+        one = found[method, "mean"]
+        assert one["similarity"] <= one["best training caption"]
+        assert one["above chance"] == pytest.approx(
+            one["similarity"] - one["random training caption"]
+        )
+
+
+def test_claims_are_reported_under_each_crosstalk(run):
+    assert crosstalk.crosstalk_levels(run) == [0.0, run.config.simulation.crosstalk]
+    assert crosstalk.with_crosstalk(run, run.config.simulation.crosstalk) is run
+    found = crosstalk.crosstalk_claims(run)
+    assert set(found["claim"]) == {"split", "latent", "tokens"}
+    assert not found.duplicated(["crosstalk", "claim", "metric"]).any()
+    none = crosstalk.with_crosstalk(run, 0.0, ["subj01"])
+    assert none.workspace == run.workspace
+    assert none.subjects == ["subj01"]
+    np.testing.assert_array_equal(  # the same pictures, other responses
+        brains.test_images(none, "subj01"), brains.test_images(run, "subj01")
+    )
+    assert not np.allclose(
+        brains.subject(none, "subj01").test_betas, brains.subject(run, "subj01").test_betas
+    )
+
+
+def test_measured_data_have_no_crosstalk_setting(tmp_path):
+    measured = open_run("paper", {"data.root": str(tmp_path), "workspace": str(tmp_path / "ws")})
+    assert crosstalk.crosstalk_levels(measured) == []
+    with pytest.raises(ConfigError, match="measured"):
+        crosstalk.with_crosstalk(measured, 0.1)
+    with pytest.raises(ConfigError, match="none"):
+        crosstalk.crosstalk_claims(measured)
+
+
+def test_embedding_scores_of_methods_without_latents(run):
+    found = embeddings.scores(run, ("HAVIR", "in the style of MindBridge"), ["subj01"])
+    per_method = found.groupby("method")["metric"].unique()
+    assert "latent correlation" in per_method["HAVIR"]
+    assert "latent correlation" not in per_method["in the style of MindBridge"]

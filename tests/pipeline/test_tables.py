@@ -1,0 +1,83 @@
+"""Tables of methods and controls: what is bold, what is saved beside them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from havir_lib.pipeline import brains, control_tables, decoding, images, tables
+
+CORE = ("HAVIR", "ridge", "shuffled voxels", "true targets")
+
+
+@pytest.fixture(scope="module")
+def per_image(run):
+    return images.all_scores(run, CORE)
+
+
+def test_bounds_are_never_best(run):
+    found = tables.method_scores(run, CORE)
+    bounds = found["method"].isin(["shuffled voxels", "true targets"])
+    assert found.loc[bounds & (found["metric"] == "PixCorr"), "value"].max() > 0.5  # the highest
+    assert not found.loc[bounds, "best"].any()
+    assert set(found["subject"]) == {"mean", *run.subjects}
+
+
+def test_a_clear_winner_is_best_in_every_row(run, per_image, monkeypatch):
+    planted = per_image.copy()
+    better = {"PixCorr": 0.9, "SSIM": 0.9, "MiniCLIP": 0.9}
+    ours = planted["method"] == "HAVIR"
+    rng = np.random.default_rng(0)
+    planted["value"] = planted["metric"].map(better) * ours + 0.05 * rng.random(len(planted))
+    monkeypatch.setattr(images, "all_scores", lambda *_, **__: planted)
+    found = tables.method_scores(run, CORE)
+    assert found.loc[found["method"] == "HAVIR", "best"].mean() == 1
+    assert not found.loc[found["method"] != "HAVIR", "best"].any()
+
+
+def test_per_image_scores_are_saved_with_their_origin(run, per_image):
+    path = tables.save_per_image(run, per_image, "example")
+    found = pd.read_csv(path)
+    n = len(brains.subject(run, "subj01").test_images)
+    assert len(found) == len(CORE) * len(run.subjects) * n * len(run.config.evaluation.metrics)
+    assert set(found["data"]) == {"SIMULATED"}
+    assert path.with_suffix(".json").is_file()
+    np.testing.assert_allclose(found["value"], per_image["value"], rtol=1e-5)
+
+
+def test_every_competitor_is_compared(run):
+    found = tables.paired_to_all(run)
+    expected = set(decoding.method_names(run, bounds=False)) - {"HAVIR"}
+    assert set(found["baseline"]) == expected
+    assert (found["p_holm"] >= found["p"]).all()
+    assert found["subjects_better"].between(0, len(run.subjects)).all()
+
+
+CONTROLS = {
+    "sampler_sweeps": {"parameter", "setting", "metric", "value", "low", "high", "n"},
+    "transfer_curve": {"method", "hours", "subject", "metric", "value", "low", "high", "n"},
+    "region_ceilings": {"subject", "role", "roi", "noise_ceiling", "value", "relative", "n"},
+    "train_test_overlap": {"quantity", "value", "low", "high", "n"},
+    "held_out_clusters": {"method", "split", "metric", "value", "low", "high", "n"},
+    "held_out_differences": {"method", "split", "metric", "difference", "p_holm", "d_z", "n"},
+    "complexity_strata": {"method", "stratum", "metric", "value", "low", "high", "n"},
+    "complexity_test": {"complexity", "metric", "rho", "low", "high", "p", "p_holm", "n"},
+    "image_retrieval": {"method", "subject", "metric", "value", "pool", "chance", "n"},
+    "caption_scores": {"method", "subject", "metric", "value", "low", "high", "n"},
+}
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_controls_are_written_long_with_interval_and_number(run, name):
+    frame = getattr(control_tables, name)(run)
+    assert set(frame) >= CONTROLS[name]
+    assert frame["n"].notna().all()
+    file = {"caption_scores": "caption_prediction"}.get(name, name)
+    written = pd.read_csv(run.workspace.tables / f"{file}.csv")
+    assert len(written) == len(frame)
+    assert set(written["data"]) == {"SIMULATED"}
+    assert "SIMULATED" in (run.workspace.tables / f"{file}.md").read_text()
+
+
+def test_crosstalk_table_has_every_level(run):
+    frame = control_tables.crosstalk_claims(run)
+    assert frame["crosstalk"].unique().tolist() == [0.0, run.config.simulation.crosstalk]
