@@ -58,9 +58,9 @@ def run(
     ] = None,
 ) -> None:
     """Run every notebook of a profile and make its figures, tables and report."""
-    from havir_lib.pipeline.workflow import Plan
-
     _stop_if_missing(profile, overrides, data)
+    from havir_lib.pipeline.workflow import Plan  # slow to import
+
     settings = {"profile": profile, "overrides": overrides}
     if data is not None:
         settings["data"] = str(data.resolve())

@@ -13,6 +13,7 @@ from havir_lib.download.items import GROUPS, Group, Item
 from havir_lib.download.manifest import manifest
 from havir_lib.download.plan import human
 from havir_lib.download.terms import FORM, TERMS
+from havir_lib.download.weights import network_folder
 from havir_lib.errors import ConfigError
 
 ANY_FOLDER = Path("DIR")
@@ -91,7 +92,10 @@ def _which(files: list[Item], root: Path) -> str:
     first = _short(files[0].path, root)
     whose = Counter(file.subject for file in files if file.subject)
     if len(whose) > 1:
-        counts = ", ".join(f"{subject} {count}" for subject, count in whose.items())
+        if len(set(whose.values())) == 1:
+            counts = f"{min(whose.values())} each of {', '.join(whose)}"
+        else:
+            counts = ", ".join(f"{subject} {count}" for subject, count in whose.items())
         return f"{counts}; first {Path(first).name}"
     return first if len(files) == 1 else f"{first}, ..."
 
@@ -104,7 +108,7 @@ def _short(path: Path, root: Path) -> str:
         at = parts.index("snapshots")
         repository = parts[at - 1].removeprefix("models--").replace("--", "/")
         return f"{repository}: {Path(*parts[at + 2 :])}"
-    return str(path)
+    return path.name if path.parent == network_folder() else str(path)
 
 
 def _how(config: Config, required: list[Item]) -> list[str]:
@@ -128,10 +132,12 @@ def _how(config: Config, required: list[Item]) -> list[str]:
         steps.append("NSD is already on this machine? Give its folder with --data.")
     if "weights" in groups:
         folder = config.weights.hub_cache or hub.constants.HF_HUB_CACHE
-        steps.append(
-            f"Weights are elsewhere? They are looked for in {folder} (HF_HOME) and, for metrics, "
-            "in torch's folder (TORCH_HOME); weights.diffusion and weights.clip may be folders."
-        )
+        steps += [
+            "Weights are already on this machine? weights.diffusion and weights.clip may be "
+            "folders; by name they are looked for in",
+            f"    {folder}  (HF_HOME moves it)",
+            f"    {network_folder()}  (metrics; TORCH_HOME moves it)",
+        ]
     steps += [f"Only you can provide {item.path} ({item.kind})." for item in own[:3]]
     steps.append(f"then  ./run_all.sh --profile {config.profile}{data}")
     return ["How to get them:", *(f"  {step}" for step in steps)]

@@ -111,13 +111,13 @@ def _sets_of_roles(data: Data) -> list[str]:
 
 
 def _spaces(layout: NsdLayout, subject: str) -> Iterator[Item]:
-    """What maps on standard brains and on the subject's own anatomy need."""
+    """What maps on standard brains need, and the subject's own anatomy to draw native ones on."""
     files = [layout.anatomy(subject), layout.to_mni(subject)]
     for hemisphere in ("lh", "rh"):
         files += [layout.to_surface(subject, hemisphere, depth) for depth in DEPTHS]
         files.append(layout.to_fsaverage(subject, hemisphere))
     for path in files:
-        yield _item(layout, "transforms, anatomy", path, subject, required=False)
+        yield _item(layout, "transforms", path, subject, required=False)
 
 
 LABELS = {

@@ -38,6 +38,10 @@ class Interrupted(Exception):
     """The connection broke, or the server is busy: the same request may work in a moment."""
 
 
+class NotThere(DataError):
+    """The server has no such file."""
+
+
 class Changed(Exception):
     """The file on the server is not the one whose first part was fetched."""
 
@@ -136,7 +140,8 @@ class S3Source:
             yield
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            raise _fault(place, status, str(error), TERMS_HINT) from error
+            reason = error.response.get("Error", {}).get("Message", "")
+            raise _fault(place, status, reason, TERMS_HINT) from error
         except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError) as error:
             raise Interrupted(f"{place}: {error}") from error
         except (BotoCoreError, urllib3.exceptions.HTTPError, ConnectionError) as error:
@@ -160,7 +165,11 @@ class WebSource:
 
     def survey(self, names: Iterable[str]) -> dict[str, Remote]:
         """One HEAD request per address."""
-        return {name: self.describe(name) for name in names}
+        found = {}
+        for name in names:
+            with contextlib.suppress(NotThere):
+                found[name] = self.describe(name)
+        return found
 
     def describe(self, name: str, known: Remote | None = None) -> Remote:
         """Size, and the checksum if the server is Amazon S3 and so its ETag is one.
@@ -224,4 +233,5 @@ def _fault(place: str, status: int, reason: str, hint: str = "") -> Exception:
             f"{place}: expected a public file, but the server refuses it ({status} {reason}). "
             f"{hint or 'Check the address and whether a proxy stands between.'}"
         )
-    return DataError(f"{place}: expected the file, found {status} {reason}. Check the address.")
+    kind = NotThere if status in (404, 410) else DataError
+    return kind(f"{place}: expected the file, found {status} {reason}. Check the address.")

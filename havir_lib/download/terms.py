@@ -16,7 +16,7 @@ The Natural Scenes Dataset belongs to its authors, who give it for research unde
 Its files can be read without an account, but only those may who agreed to the terms:
   1. read the terms and conditions   {TERMS}
   2. fill in the data access form    {FORM}
-     (both are linked from {WEBSITE})
+     (the dataset's website: {WEBSITE})
 What is downloaded here must not be passed on: neither data nor stimuli, also not inside notebooks.
 """
 

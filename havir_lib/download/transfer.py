@@ -90,6 +90,10 @@ def fetch(
         _complete(source, name, path, remote, settings, advance, stop)
         checked = check(part_of(path), remote, source_of=name)
         os.replace(part_of(path), path)
+    except DataError:
+        if not part_of(path).exists():
+            _note(path).unlink(missing_ok=True)
+        raise
     except OSError as error:
         raise _no_room(path, remote, error) if error.errno in NO_ROOM else error from error
     _note(path).unlink(missing_ok=True)

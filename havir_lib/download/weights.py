@@ -145,11 +145,16 @@ def _metric_networks(config: Config, resolved: Resolved) -> list[Item]:
     return items
 
 
-def network_file(url: str) -> Path:
-    """Where torch keeps a downloaded file (``torch.hub.get_dir()``, without importing torch)."""
+def network_folder() -> Path:
+    """Where torch keeps downloaded files: below ``torch.hub.get_dir()``, without importing it."""
     caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     home = Path(os.environ.get("TORCH_HOME", Path(caches) / "torch")).expanduser()
-    return home / "hub" / "checkpoints" / url.rsplit("/", 1)[1]
+    return home / "hub" / "checkpoints"
+
+
+def network_file(url: str) -> Path:
+    """Where torch keeps the file of an address."""
+    return network_folder() / url.rsplit("/", 1)[1]
 
 
 def network_checksum(url: str) -> Checksum | None:

@@ -1,0 +1,282 @@
+"""One file through every fault: an error that says what to do, nothing half-written, then whole."""
+
+import os
+import resource
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from havir_lib.download.checksum import Checksum
+from havir_lib.download.sources import Changed, Interrupted, Remote, S3Source, WebSource
+from havir_lib.download.transfer import Stopped, fetch, part_of, partial_size
+from havir_lib.errors import DataError
+
+SWAV = "/deepcluster/swav_800ep_pretrain.pth.tar"
+
+
+@pytest.fixture
+def source(config):
+    return S3Source(config.download.nsd_bucket, config.download)
+
+
+@pytest.fixture
+def key(objects):
+    return next(key for key in objects if key.endswith("subj05/func1pt8mm/roi/streams.nii.gz"))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "data/streams.nii.gz"
+
+
+@pytest.fixture
+def get(source, key, path, config):
+    """Fetches the file; returns what was checked."""
+
+    def fetch_it(remote=None, **options):
+        remote = remote or source.describe(key)
+        return fetch(source, key, path, remote, config.download, **options)
+
+    return fetch_it
+
+
+def _nothing_under_its_name(path):
+    return not path.exists() and {p.name for p in path.parent.iterdir()} <= {
+        f"{path.name}.part",
+        f"{path.name}.part.json",
+    }
+
+
+def test_a_file_arrives_whole_and_alone(get, path, objects, key):
+    came = []
+    assert get(advance=came.append) == "size and MD5"
+    assert path.read_bytes() == objects[key]
+    assert sum(came) == len(objects[key])
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_a_file_uploaded_in_parts_is_checked_by_its_parts(source, config, large, tmp_path, bucket):
+    key, data = large
+    remote = source.describe(key, source.survey([key])[key])
+    assert remote.checksum.kind == "MD5 of parts"
+    path = tmp_path / "betas.hdf5"
+    assert fetch(source, key, path, remote, config.download) == "size and MD5 of parts"
+    assert path.read_bytes() == data
+    path.unlink()
+    bucket.faults.clear()
+    bucket.spoil(key, flip=6 << 20)
+    with pytest.raises(DataError, match="expected MD5 of parts"):
+        fetch(source, key, path, remote, config.download)
+
+
+def test_listing_gives_sizes_of_just_the_files_asked_for(source, objects):
+    keys = [key for key in objects if "/roi/" in key]
+    found = source.survey([*keys, "nsddata/no/such/file"])
+    assert {key: remote.size for key, remote in found.items()} == {
+        key: len(objects[key]) for key in keys
+    }
+
+
+def test_cut_connections_are_resumed_where_they_broke(get, path, objects, key, bucket):
+    bucket.spoil(cut=200, times=3)
+    get()
+    assert path.read_bytes() == objects[key]
+    asked = [header for place, header in bucket.asked if "streams" in place]
+    assert asked == ["bytes=0-", "bytes=200-", "bytes=400-", "bytes=600-"]
+
+
+def test_a_connection_that_stays_broken_is_an_error_and_a_later_run_continues(
+    get, path, objects, key, bucket
+):
+    bucket.spoil(cut=100, times=1)
+    bucket.spoil(cut=0)
+    with pytest.raises(DataError) as error:
+        get()
+    size = len(objects[key])
+    assert f"expected {size} bytes, found 100" in str(error.value)
+    assert "last 3 tries" in str(error.value)
+    assert "continues from there" in str(error.value)
+    assert path.name in str(error.value)
+    assert _nothing_under_its_name(path)
+    bucket.faults.clear()
+    bucket.asked.clear()
+    get()
+    assert path.read_bytes() == objects[key]
+    assert [header for _, header in bucket.asked] == ["bytes=100-"]
+
+
+def test_a_busy_server_is_asked_again(get, path, objects, key, bucket):
+    bucket.spoil(status=503, times=2)
+    get()
+    assert path.read_bytes() == objects[key]
+
+
+def test_refused(get, path, bucket):
+    bucket.spoil(status=403)
+    with pytest.raises(DataError, match=r"streams.nii.gz: expected a public .*403.*access form"):
+        get()
+    assert _nothing_under_its_name(path)
+
+
+def test_not_there(source, path, config):
+    with pytest.raises(DataError, match="no/such: expected the file, found 404"):
+        fetch(source, "no/such", path, Remote(5), config.download)
+    assert _nothing_under_its_name(path)
+
+
+def test_wrong_checksum_leaves_nothing_and_a_later_run_succeeds(get, path, objects, key, bucket):
+    bucket.spoil(flip=5, times=1)
+    with pytest.raises(DataError, match=r"expected MD5 [0-9a-f]{32}, found [0-9a-f]{32}.*again"):
+        get()
+    assert not path.exists()
+    assert partial_size(path) == 0
+    get()
+    assert path.read_bytes() == objects[key]
+
+
+def test_shorter_than_its_listing(get, path, objects, key, bucket):
+    bucket.spoil(ends=300)
+    size = len(objects[key])
+    with pytest.raises(DataError, match=rf"expected {size} bytes.*no more than 300"):
+        get()
+    assert not path.exists()
+    assert partial_size(path) == 0
+    bucket.faults.clear()
+    get()
+    assert path.read_bytes() == objects[key]
+
+
+def test_longer_than_its_listing(get, path, objects, key, bucket):
+    bucket.spoil(more=50)
+    with pytest.raises(DataError, match=rf"expected {len(objects[key])} bytes, found more"):
+        get()
+    assert not path.exists()
+    assert partial_size(path) == 0
+
+
+def test_a_file_replaced_on_the_server_is_begun_anew_not_mixed(get, path, source, key, bucket):
+    bucket.spoil(cut=100, times=1)
+    bucket.spoil(cut=0)
+    with pytest.raises(DataError):
+        get()
+    bucket.faults.clear()
+    bucket.asked.clear()
+    now = source.describe(key)
+    older = replace(now, etag='"00000000000000000000000000000000"')
+    with pytest.raises(DataError, match="listing"):  # the server never has that version
+        get(older)
+    assert bucket.asked[0][1] == "bytes=0-"  # what was there belonged to another version
+    get(now)
+    assert path.is_file()
+
+
+def test_full_disk(get, path, objects, key):
+    """A limit of the kernel's on the size of files stands for a disk without room."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    path.parent.mkdir(parents=True)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (256, hard))
+    try:
+        with pytest.raises(DataError) as error:
+            get()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert f"{path}: no room for it" in str(error.value)
+    assert f"expected {len(objects[key])} bytes" in str(error.value)
+    assert "Make room" in str(error.value)
+    assert _nothing_under_its_name(path)
+    get()
+    assert path.read_bytes() == objects[key]
+
+
+def test_full_disk_on_a_small_file_system(source, config, large, tmp_path):
+    key, data = large
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a small file system is not allowed here")
+    path = disk / "betas.hdf5"
+    try:
+        with pytest.raises(DataError, match=r"betas.hdf5: no room for it \(No space left"):
+            fetch(source, key, path, source.describe(key), config.download)
+        assert _nothing_under_its_name(path)
+        assert 0 < partial_size(path) < len(data)
+        began = partial_size(path)
+        subprocess.run(["mount", "-o", "remount,size=32m", str(disk)], check=True)
+        came = []
+        fetch(source, key, path, source.describe(key), config.download, advance=came.append)
+        assert path.read_bytes() == data
+        assert came[0] == began
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_killed_in_the_middle(get, path, objects, key, bucket):
+    """kill -9 while bytes are coming: the next run continues."""
+    going_on = threading.Event()
+    bucket.spoil(slow=going_on, times=1)
+    child = os.fork()
+    if child == 0:
+        try:
+            get()
+        finally:
+            os._exit(0)
+    deadline = time.monotonic() + 60
+    while not bucket.asked and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    going_on.set()
+    assert _nothing_under_its_name(path)
+    get()
+    assert path.read_bytes() == objects[key]
+
+
+def test_asked_to_stop_it_keeps_what_came(source, config, large, tmp_path):
+    key, data = large
+    stop, path = threading.Event(), tmp_path / "betas.hdf5"
+    with pytest.raises(Stopped):
+        fetch(source, key, path, source.describe(key), config.download, lambda n: stop.set(), stop)
+    assert 0 <= partial_size(path) < len(data)
+    assert part_of(path).is_file()
+    assert not path.exists()
+
+
+def test_web_resumes_and_says_that_only_the_size_was_compared(config, web, tmp_path):
+    source, path = WebSource(config.download), tmp_path / "swav.pth"
+    url = web.url + SWAV
+    remote = source.describe(url)
+    assert (remote.size, remote.checksum) == (900, None)  # this server's ETag promises nothing
+    web.spoil("swav", cut=350, times=1)
+    assert fetch(source, url, path, remote, config.download) == "size only"
+    assert path.read_bytes() == web.files[SWAV]
+    assert [header for _, header in web.asked] == ["bytes=0-", "bytes=350-"]
+
+
+def test_web_checks_a_checksum_known_in_advance(config, web, tmp_path):
+    source, path = WebSource(config.download), tmp_path / "alexnet-owt-7be5be79.pth"
+    url = f"{web.url}/models/alexnet-owt-7be5be79.pth"  # the replica's bytes are random
+    remote = replace(source.describe(url), checksum=Checksum("first digits of SHA-256", "7be5be79"))
+    with pytest.raises(DataError, match="expected first digits of SHA-256 7be5be79, found"):
+        fetch(source, url, path, remote, config.download)
+    assert list(tmp_path.glob("alexnet*")) == []
+
+
+def test_web_faults(config, web):
+    source = WebSource(config.download)
+    with pytest.raises(DataError, match="found 404"):
+        source.describe(f"{web.url}/nothing")
+    web.spoil("swav", status=403, times=1)
+    with pytest.raises(DataError, match="refuses it.*403.*proxy"):
+        list(source.read(web.url + SWAV, 0, None))
+    web.spoil("swav", status=500, times=1)
+    with pytest.raises(Interrupted):
+        list(source.read(web.url + SWAV, 0, None))
+    with pytest.raises(Changed):
+        list(source.read(web.url + SWAV, 5, '"another version"'))
+    with pytest.raises(Interrupted):
+        source.describe("http://127.0.0.1:1/nobody-listens")
