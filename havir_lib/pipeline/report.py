@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from havir_lib.pipeline.run import Run
-from havir_lib.reports import build_html_report
+from havir_lib.reports.html import build_html_report
 
 
 def build(run: Run) -> Path:

@@ -1,6 +1,9 @@
-"""Tables I to IV as CSV, Markdown and LaTeX, and one HTML page with everything a run made."""
+"""Tables I to IV as CSV, Markdown and LaTeX, and one HTML page with everything a run made.
 
-from havir_lib.reports.html import build_html_report
+The page is in :mod:`havir_lib.reports.html`, which is imported on its own: what it needs takes
+longer to import than all the rest of this package, and notebooks do without it.
+"""
+
 from havir_lib.reports.saving import load_table, save_table
 from havir_lib.reports.tables import (
     table1_rois,
@@ -10,7 +13,6 @@ from havir_lib.reports.tables import (
 )
 
 __all__ = [
-    "build_html_report",
     "load_table",
     "save_table",
     "table1_rois",

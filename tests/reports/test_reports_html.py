@@ -5,8 +5,8 @@ import pytest
 
 from havir_lib.errors import DataError
 from havir_lib.plots import plot_image_grid, save_figure
-from havir_lib.reports import build_html_report, save_table
-from havir_lib.reports.html import formulas_as_mathml
+from havir_lib.reports import save_table
+from havir_lib.reports.html import build_html_report, formulas_as_mathml
 
 PROVENANCE = {"data": "SIMULATED"}
 
