@@ -2,6 +2,7 @@
 # One command: make the environment if needed, then run every notebook, figure and table.
 #
 #   ./run_all.sh                              the simulated demo (core notebooks)
+#   ./run_all.sh --full                       the demo with every baseline and control that trains
 #   ./run_all.sh test                         the tests
 #   ./run_all.sh --profile paper --data DIR   the paper's analysis on NSD in DIR
 #   ./run_all.sh --conda                      make the environment with conda/mamba instead of venv
@@ -10,15 +11,16 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-profile=demo data="" mode=run conda=no cores=all extra=()
+profile=demo data="" mode=run conda=no cores=all full="" extra=()
 while (($#)); do
   case "$1" in
     test) mode=test ;;
     --profile) profile="${2:?--profile needs a name}"; shift ;;
     --data) data="${2:?--data needs a folder}"; shift ;;
+    --full) full=yes ;;
     --conda) conda=yes ;;
     --cores) cores="${2:?--cores needs a number}"; shift ;;
-    -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
     --) shift; extra=("$@"); break ;;
     *) echo "run_all.sh: unknown argument '$1' (see ./run_all.sh --help)" >&2; exit 2 ;;
   esac
@@ -78,4 +80,4 @@ if [[ $mode == test ]]; then
   exec "$python" -m pytest -n 2 --dist loadfile ${extra[@]+"${extra[@]}"}
 fi
 exec "$python" -m havir_lib.cli run --profile "$profile" ${data:+--data "$data"} --cores "$cores" \
-  ${extra[@]+-- "${extra[@]}"}
+  ${full:+--full} ${extra[@]+-- "${extra[@]}"}

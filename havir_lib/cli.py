@@ -53,11 +53,14 @@ def run(
     data: DataFolder = None,
     overrides: Overrides = "{}",
     cores: Annotated[str, typer.Option(help="CPU cores, or 'all'")] = "all",
+    full: Annotated[bool, typer.Option("--full", help="with all baselines and controls")] = False,
     snakemake_args: Annotated[
         list[str] | None, typer.Argument(help="passed on to Snakemake")
     ] = None,
 ) -> None:
     """Run every notebook of a profile and make its figures, tables and report."""
+    if full:
+        overrides = json.dumps({**json.loads(overrides), "comparison.full": True})
     _stop_if_missing(profile, overrides, data)
     from havir_lib.pipeline.workflow import Plan  # slow to import
 

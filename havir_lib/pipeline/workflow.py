@@ -40,6 +40,8 @@ AFTER = {
     "08_ablations": ["06_reconstruction"],
     "09_interpretability": ["04_structural_generator", "05_semantic_extractor"],
 }
+THREADS = {"00_start_here": 2}
+"""Notebooks that nothing can run beside may use more cores than one."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ class Plan:
             after=self._after(notebook, subject),
             outputs=self._outputs(notebook),
             parameters=json.dumps(parameters),
+            threads=THREADS.get(notebook, 1),
         )
 
     def _executed(self, notebook: str, subject: str | None) -> str:
