@@ -74,17 +74,19 @@ def download(
     """
     session = Session(config, Path(root), subjects, what, config.download)
     session.connect()
+    if not session.items():
+        say(f"Profile {config.profile!r} needs nothing from outside.")
+        return []
     require_folder(config, session.items())
     items, sizes = session.look()
     items = drop_unavailable(items, sizes)
     new = [item for item in items if not item.path.is_file()]
     _show(new, make_tasks(new, sizes), session.root, say)
-    if any(item.group == "nsd" for item in new):
-        say(terms.TEXT)
-        terms.require_acceptance(accept_terms, ask)
+    accepted = _accept(new, accept_terms, ask, say)
     only_weights = all(item.group == "weights" for item in items)
     with session.alone(_hub_cache(config) if only_weights else session.root):
         checked, broken = _check_present(session, items, sizes)
+        _accept(broken, accepted, ask, say)
         tasks = make_tasks(new + broken, sizes)
         check_room(tasks)
         session.lock_weights()
@@ -125,7 +127,7 @@ def preview(
     known = [item for item in new if (item.source, item.name) in sizes]
     _show(new, make_tasks(known, sizes), session.root, say, list_files)
     for source, reason in silent.items():
-        say(f"No sizes from {source}: {reason}")
+        say(f"No sizes from {source.partition('@')[0]}: {reason}")
     if any(item.group == "nsd" for item in new):
         say(terms.TEXT)
     return new
@@ -157,6 +159,15 @@ def verify(
         for line in table(lost, session.root):
             say(f"  {line}")
     return lost
+
+
+def _accept(items: list[Item], accepted: bool, ask: Callable[[str], str] | None, say: Say) -> bool:
+    """Whether NSD's terms are accepted; asked only if some of these files are NSD's."""
+    if any(item.group == "nsd" for item in items):
+        say(terms.TEXT)
+        terms.require_acceptance(accepted, ask)
+        return True
+    return accepted
 
 
 def require_folder(config: Config, items: Sequence[Item]) -> None:
@@ -208,6 +219,9 @@ def _show(
         say(f"  {line}")
     for item in new if list_files else ():
         say(f"  {human(sizes[item.fetched]) if item.fetched in sizes else '?':>10}  {item.path}")
+    if not sizes:
+        say("How much is to be fetched is not known: no server answered.")
+        return
     total, left = sum(sizes.values()), sum(task.left for task in tasks)
     begun = f", of which {human(total - left)} came already" if left < total else ""
     known = "" if len(sizes) == len({item.fetched for item in new}) else " where sizes are known"
@@ -279,6 +293,5 @@ def _bar(total: int, what: str) -> tqdm:
 
 
 def _summary(checked: Sequence[str]) -> str:
-    counts = Counter(checked)
-    ways = ", ".join(f"{count} by {way}" for way, count in counts.most_common())
-    return f"{len(checked)} files are complete{f': checked {ways}' if ways else ''}."
+    ways = [f"{count} {way}" for way, count in Counter(checked).most_common()]
+    return f"{len(checked)} files are here; compared: {', '.join(ways) or 'nothing'}."

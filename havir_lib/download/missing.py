@@ -125,7 +125,7 @@ def _how(config: Config, required: list[Item]) -> list[str]:
         ]
     if groups:
         steps += [
-            f"{command} --dry-run   lists sizes",
+            f"{command} --dry-run   shows sizes (--list: every file)",
             f"{command}   asks, fetches, checks; an interrupted download continues",
         ]
     if config.data.root == str(ANY_FOLDER):

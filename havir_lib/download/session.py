@@ -133,7 +133,7 @@ class Session:
         if item.member:
             return self._caption_file(item, ledger)
         if remote is None:
-            return "nothing to compare with"
+            return "not at all (nothing to compare with)"
         remote = self.described(item.source, item.name, remote)
         try:
             checked = check(item.path, remote, item.source, remove=False, advance=advance)

@@ -330,6 +330,8 @@ def settings(bucket, web, tmp_path, monkeypatch):
     """Overrides that point the paper profile at the replicas."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     archive = hashlib.md5(web.files["/annotations/annotations_trainval2017.zip"]).hexdigest()
     return {
         "data.root": str(tmp_path / "nsd"),

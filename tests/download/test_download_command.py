@@ -60,8 +60,8 @@ def test_everything_a_profile_needs_and_nothing_else(get, config, root, objects,
     assert missing_items(config) == []
     assert missing_report(config) is None
     assert not list(root.parent.rglob("*.part*"))
-    assert f"{len(fetched)} files are complete" in get.said[-1]
-    assert "1 by size only" in get.said[-1]  # SwAV's server gives no checksum
+    assert f"{len(fetched)} files are here" in get.said[-1]
+    assert "1 size only" in get.said[-1]  # SwAV's server gives no checksum
 
 
 def test_a_second_run_asks_for_no_bytes_and_reads_no_file_again(
@@ -134,6 +134,18 @@ def test_local_copies_are_checked_damaged_ones_fetched_anew(get, root, objects, 
     asked = {place for place, _ in bucket.asked}
     for key in keys:
         assert any(place.endswith(key) for place in asked) == (key in (damaged, short))
+
+
+def test_a_damaged_copy_is_not_replaced_without_acceptance(get, root, objects, bucket):
+    get(what=["nsd"])
+    key = next(key for key in objects if "/roi/" in key)
+    (root / key).write_bytes(bytes(len(objects[key])))
+    bucket.asked.clear()
+    with pytest.raises(DataError, match="NSD's terms"):
+        get(what=["nsd"], accept_terms=False)
+    assert bucket.asked == []
+    assert [item.name for item in get(what=["nsd"], accept_terms=False, ask=lambda q: "I accept")]
+    assert (root / key).read_bytes() == objects[key]
 
 
 def test_damaged_captions_are_fetched_anew(get, root):

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from havir_lib.data import load
+from havir_lib.data.layout import layout_of, used_sessions
 from havir_lib.download import manifest
 from havir_lib.download.nsd import LABELS, NSD_SESSIONS
 from havir_lib.errors import ConfigError
@@ -37,6 +39,20 @@ def test_files_of_one_subject_are_exactly_these(small_paper):
     }
     names = _names(small_paper(), subjects=["subj05"])
     assert sorted(names) == sorted(expected)
+
+
+def test_the_loaders_read_what_is_required_and_nothing_that_is_not_listed(small_paper, tmp_path):
+    config = small_paper()
+    items = manifest(config, tmp_path, what=["nsd"])
+    for item in items:
+        item.path.parent.mkdir(parents=True, exist_ok=True)
+        item.path.touch()
+    layout = layout_of(config, tmp_path)
+    read = {layout.stimuli}
+    for subject in config.data.subjects:
+        read.update(load._input_files(layout, subject, used_sessions(layout, subject, 2)))
+    required = {item.path for item in items if item.required}
+    assert required <= read <= {item.path for item in items}
 
 
 def test_required_is_what_the_roles_name(small_paper):

@@ -100,7 +100,7 @@ def test_the_command_fetches_for_one_subject(settings, tmp_path):
     arguments += ["--accept-terms", "--overrides", json.dumps(settings | small)]
     result = runner.invoke(cli.app, ["download", *arguments])
     assert result.exit_code == 0, result.output
-    assert "files are complete" in result.output
+    assert "files are here; compared: " in result.output
     betas = [path.name for path in (tmp_path / "here").rglob("betas_session*")]
     assert betas == ["betas_session01.hdf5"]
     again = runner.invoke(cli.app, ["download", *arguments, "--offline"])
