@@ -13,6 +13,7 @@ from havir_lib.interpretation.patterns import (
     haufe_pattern,
     pattern_norm,
 )
+from havir_lib.interpretation.permutation import LinearMaps, permuted_label_maps
 from havir_lib.interpretation.statistics import (
     compare_with_null,
     null_band,
@@ -25,12 +26,14 @@ from havir_lib.interpretation.volumes import save_volume, to_volume
 from havir_lib.interpretation.weights import scaled_weight_norm, weight_norm
 
 __all__ = [
+    "LinearMaps",
     "activation_pattern",
     "compare_with_null",
     "gradient_times_input",
     "haufe_pattern",
     "null_band",
     "pattern_norm",
+    "permuted_label_maps",
     "roi_summary",
     "save_volume",
     "scaled_weight_norm",

@@ -10,6 +10,7 @@ import pandas as pd
 
 from havir_lib.data import Stimuli, Subject, load_stimuli, load_subject, roi_table
 from havir_lib.data.layout import layout_of
+from havir_lib.data.published import SPACE, compare_counts
 from havir_lib.data.rois import RoiAtlas
 from havir_lib.devices import describe_device
 from havir_lib.pipeline.run import Run
@@ -104,6 +105,13 @@ def voxel_counts(run: Run) -> pd.DataFrame:
             n = int(getattr(brain, role).sum())
             rows.append({"subject": name, "role": role, "roi": "all", "n_voxels": n})
     return pd.DataFrame(rows)
+
+
+def published_counts(run: Run) -> pd.DataFrame:
+    """Sizes of NSD's masks beside published ones; without rows where the subjects are simulated."""
+    measured = not run.simulated and run.config.data.space == SPACE
+    names = run.subjects if measured and run.config.data.roi_folder == "roi" else []
+    return compare_counts({name: full_subject(run, name).roi_counts for name in names})
 
 
 def regions_with_role(run: Run, name: str) -> pd.DataFrame:

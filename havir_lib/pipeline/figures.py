@@ -35,7 +35,14 @@ from havir_lib.plots.interpretation import (
     figure_importance,
     figure_importance_subjects,
 )
-from havir_lib.plots.rois import ROLE_CODES, BrainMap, figure_noise_ceiling, figure_roles
+from havir_lib.plots.rois import (
+    ROLE_CODES,
+    BrainMap,
+    figure_noise_ceiling,
+    figure_roi_definitions,
+    figure_roles,
+    figure_voxel_counts,
+)
 from havir_lib.plots.training import figure_training
 
 MAKES = {
@@ -111,6 +118,29 @@ def brain_map(run: Run, name: str, values: np.ndarray, voxels=slice(None)) -> Br
     anatomy = read_volume(path, f"Anatomy of {name}", brain.shape)
     space = native_space(name, run.config.data.space)
     return BrainMap(image.get_fdata(dtype=np.float32), brain.affine, space, anatomy.values)
+
+
+def roi_definitions(run: Run) -> Path:
+    """Every region that feeds a branch, in the base subject's own brain."""
+    name = run.base_subject
+    brain, roles = brains.subject(run, name), run.config.data.roles
+    regions = pd.DataFrame(
+        [(roi, role) for role in ROLE_CODES for roi in getattr(roles, role)],
+        columns=["roi", "role"],
+    )
+    codes = np.zeros(brain.n_voxels, "f4")
+    for code, row in list(enumerate(regions.itertuples(), start=1))[::-1]:  # the first named wins
+        codes[brain.rois[row.roi].to_numpy() & getattr(brain, row.role)] = code
+    figure = figure_roi_definitions(brain_map(run, name, codes), regions, name)
+    caption = f"Regions of interest of {name}; where sets of a role overlap, the first one shows."
+    return save(run, figure, "roi_definitions", caption, codes)
+
+
+def voxel_counts(run: Run) -> Path:
+    """Voxels of each region and subject, as used by the branches."""
+    counts = brains.voxel_counts(run)
+    figure = figure_voxel_counts(counts)
+    return save(run, figure, "voxel_counts", "Voxels per region and subject.", counts.to_csv())
 
 
 def noise_ceiling(run: Run) -> Path:

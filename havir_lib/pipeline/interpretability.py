@@ -4,29 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from havir_lib.data.subject import average_repeats
 from havir_lib.interpretation import (
+    LinearMaps,
     activation_pattern,
+    compare_with_null,
     pattern_norm,
+    permuted_label_maps,
     roi_summary,
     scaled_weight_norm,
     spatial_blocks,
     spearman_interval,
     weight_norm,
 )
-from havir_lib.io import load_arrays
+from havir_lib.io import load_arrays, save_arrays
 from havir_lib.models import build
 from havir_lib.pipeline import brains
-from havir_lib.pipeline.decoding import Branch, trained
+from havir_lib.pipeline.decoding import Branch, targets, trained
 from havir_lib.pipeline.run import Run
+from havir_lib.provenance import source_digest
 from havir_lib.training import load_model, predict
 from havir_lib.training.state import BEST
 
 N_NULL = 20
+N_PERMUTATIONS = 200
 BRANCHES: tuple[Branch, ...] = ("structural", "semantic")
 MAPS = {
     "norm": "weight norm (the paper's)",
@@ -90,6 +96,62 @@ def by_region(run: Run, name: str, branch: Branch) -> pd.DataFrame:
 def _regions(run: Run, name: str, branch: Branch) -> list[str]:
     regions = brains.regions_with_role(run, name)
     return list(regions.loc[regions["role"] == branch, "roi"])
+
+
+def permuted_labels(run: Run, name: str, branch: Branch) -> LinearMaps:
+    """Covariance of each voxel with the branch's targets, and under permuted labels.
+
+    Of latents for the structural branch and of image tokens for the semantic one. The networks are
+    not trained again (that would cost :data:`N_PERMUTATIONS` trainings); see
+    :mod:`havir_lib.interpretation.permutation` for what the null is of.
+    """
+    brain, target = brains.subject(run, name), targets(run, name)
+    betas, ids, _ = average_repeats(
+        brain.train_betas[:, getattr(brain, branch)], brain.train_images
+    )
+    recipe = {
+        "betas": betas,
+        "images": ids,
+        "targets": target.key,
+        "branch": branch,
+        "n_permutations": N_PERMUTATIONS,
+        "seed": run.config.seed,
+        "source": source_digest("interpretation"),
+    }
+
+    def build(folder: Path) -> None:
+        chosen = target.select(ids)
+        wanted = chosen.latents if branch == "structural" else chosen.image_tokens
+        made = permuted_label_maps(
+            betas, wanted, n_permutations=N_PERMUTATIONS, seed=run.config.seed
+        )
+        save_arrays(folder / "maps.npz", observed=made.observed, null=made.null)
+
+    return LinearMaps(**load_arrays(run.cached("permuted_labels", recipe, build) / "maps.npz"))
+
+
+def permuted_label_summary(run: Run) -> pd.DataFrame:
+    """Covariance of voxels with the targets per region, against permuted labels.
+
+    Returns
+    -------
+    DataFrame
+        Columns of :func:`havir_lib.interpretation.roi_summary` after subject and role, and
+        share_above: the share of a region's voxels with p <= 0.05 against their own null.
+    """
+    parts = []
+    for name in run.subjects:
+        brain = brains.subject(run, name)
+        for branch in BRANCHES:
+            found = permuted_labels(run, name, branch)
+            rois = brain.rois[getattr(brain, branch)].reset_index(drop=True)
+            names = [roi for roi in _regions(run, name, branch) if rois[roi].any()]
+            table = roi_summary(found.observed, rois, names=names, null=found.null)
+            p = compare_with_null(found.observed, found.null, pool=False)["p"]
+            table["share_above"] = [float((p[rois[roi]] <= 0.05).mean()) for roi in table["roi"]]
+            parts.append(table.assign(subject=name, role=branch))
+    frame = pd.concat(parts, ignore_index=True)
+    return frame[["subject", "role", *frame.columns.drop(["subject", "role"])]]
 
 
 def validity(run: Run) -> pd.DataFrame:

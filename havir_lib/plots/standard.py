@@ -189,7 +189,7 @@ def figure_importance_standard(subjects: Mapping[str, Mapping[str, StandardMap]]
         for i, (name, role, shown) in enumerate(lines):
             top = head + i * row
             mm_text(fig, 1, top + 6, name, va="top", fontweight="bold", color=colour_of(name))
-            mm_text(fig, 1, top + 10, role, va="top", color=ROLES[role])
+            mm_text(fig, 1, top + 10, ROLE_NAMES[role], va="top", fontsize=6.5, color=ROLES[role])
             _standard_row(fig, top, row, role, shown)
         mm_text(fig, 1, head + row * len(lines) + 1,
                 "Pale to dark: 0 to the 99th percentile of each map.", va="top", fontsize=6.5,
@@ -198,23 +198,21 @@ def figure_importance_standard(subjects: Mapping[str, Mapping[str, StandardMap]]
 
 
 def _standard_headings(fig: Figure) -> None:
-    for x, text in ((36, "MNI glass brain, from the side"), (74, "from above"),
-                    (117, "fsaverage5, left"), (160, "right")):  # fmt: skip
+    for x, text in ((44, "MNI glass brain"), (92, "fsaverage5, left"), (150, "right")):
         mm_text(fig, x, 2, text, ha="center", va="top", fontsize=6.5, color=MUTED)
 
 
 def _standard_row(fig: Figure, top: float, row: float, role: str, shown: StandardMap) -> None:
     style = {"cmap": role_map(role), "limits": colour_limits(shown.volume.volume)}
     label = f"{top:g} {role}"
-    for axis, x, width in (("x", 20, 33), ("z", 60, 28)):
-        plot_glass(mm_axes(fig, x, top, width, row - 1, f"{label} {axis}"), shown.volume,
-                   axis=axis, **style)  # fmt: skip
+    glass = mm_axes(fig, 28, top, 32, row - 1, f"{label} glass brain")
+    plot_glass(glass, shown.volume, axis="x", **style)
+    views = ROLE_VIEWS[role]
     for column, (side, view) in enumerate(
-        [("left", v) for v in ROLE_VIEWS[role]] + [("right", v) for v in ROLE_VIEWS[role][::-1]]
+        [("left", v) for v in views] + [("right", v) for v in views[::-1]]
     ):
-        ax = mm_axes(fig, 95 + 21.2 * column, top, 20.5, row - 1, f"{label} {side} {view}")
+        ax = mm_axes(fig, 64 + 29 * column, top, 28, row - 1, f"{label} {side} {view}")
         plot_surface(ax, shown.surface, side=side, view=view, **style)
-    mm_text(fig, 1, top + 14, ROLE_NAMES[role], va="top", fontsize=5.5, color=MUTED)
 
 
 @cache

@@ -29,6 +29,8 @@ NO_DATA = 9999
 DEPTHS = {"layerB1": 0.25, "layerB2": 0.5, "layerB3": 0.75}
 """NSD's names of layers and their depth below the pial surface, as a share of the thickness."""
 N_ITERATIONS = 10
+COARSE = 3
+"""Every so many mm of the template the displacement is inverted."""
 GRAIN = 1 / 32
 """Coordinates are rounded to this share of a voxel (0.1 mm), so that the files compress well."""
 
@@ -50,13 +52,12 @@ def write_transforms(
     """
     coordinates = mni_coordinates(subject, warp_mm)
     write_nifti(folder / f"{source}-to-MNI.nii.gz", coordinates, MNI_AFFINE)
-    for hemisphere, side in (("lh", "left"), ("rh", "right")):
-        white, pial = (_mesh(f"{part}_{side}") for part in ("white", "pial"))
-        for name, depth in DEPTHS.items():
-            found = native_coordinates(subject, warp_mm, pial + depth * (white - pial))
-            path = folder / f"{hemisphere}.{source}-to-{name}.mgz"
-            _write_mgz(path, found[:, None, None, :])
-        numbers = np.arange(1, len(white) + 1, dtype=np.int32)
+    surfaces = _layers()
+    together = native_coordinates(subject, warp_mm, np.concatenate(list(surfaces.values())))
+    for (hemisphere, layer), found in zip(surfaces, np.split(together, len(surfaces)), strict=True):
+        path = folder / f"{hemisphere}.{source}-to-{layer}.mgz"
+        _write_mgz(path, found[:, None, None, :])
+        numbers = np.arange(1, len(found) + 1, dtype=np.int32)
         _write_mgz(folder / f"{hemisphere}.white-to-fsaverage.mgz", numbers[:, None, None])
 
 
@@ -69,10 +70,10 @@ def mni_coordinates(subject: SimulatedSubject, warp_mm: float) -> np.ndarray:
         From 1; 9999 outside of the brain or of the grid.
     """
     result = np.full((*MNI_SHAPE, 3), NO_DATA, dtype=np.float32)
-    box = _box_around(subject)
-    coarse = _template_mm([range(b.start, b.stop, 2) for b in box])
+    box = _box_around(subject, margin=4 * warp_mm)
+    coarse = _template_mm([range(b.start, b.stop, COARSE) for b in box])
     inverse = subject_position(subject, warp_mm, coarse.reshape(-1, 3)).reshape(coarse.shape)
-    position = _refined(inverse)  # displacements are smooth: solved at 2 mm, linear in between
+    position = _refined(inverse)  # displacements are smooth: solved at 3 mm, linear in between
     brain = load_atlas().brain.sample(_template_mm(box), order=0) > 0
     result[box][brain] = _voxel_numbers(subject, position[brain])
     return result
@@ -106,15 +107,16 @@ def _voxel_numbers(subject: SimulatedSubject, position: np.ndarray) -> np.ndarra
     return np.where(outside[:, None], NO_DATA, rounded + 1).astype(np.float32)
 
 
-def _box_around(subject: SimulatedSubject, margin: float = 25.0) -> tuple[slice, ...]:
-    """The template's voxels that may lie in the grid once displaced: slices of odd length."""
+def _box_around(subject: SimulatedSubject, margin: float) -> tuple[slice, ...]:
+    """The template's voxels that may lie in the grid once displaced, ending on the coarse grid."""
     low = grid_affine(subject)[:3, 3]
     high = low + (np.array(subject.shape) - 1) * subject.voxel_mm
     box = []
     for axis, n in enumerate(MNI_SHAPE):
         mm = np.arange(n) * MNI_AFFINE[axis, axis] + MNI_AFFINE[axis, 3]
         near = np.flatnonzero((mm >= low[axis] - margin) & (mm <= high[axis] + margin))
-        box.append(slice(int(near[0]), int(near[-1]) + len(near) % 2))
+        steps = (len(near) - 1) // COARSE
+        box.append(slice(int(near[0]), int(near[0]) + steps * COARSE + 1))
     return tuple(box)
 
 
@@ -126,14 +128,26 @@ def _template_mm(axes: Sequence[slice | range]) -> np.ndarray:
 
 
 def _refined(values: np.ndarray) -> np.ndarray:
-    """Twice as fine along the first three axes, linear in between: n points become 2 n - 1."""
+    """Linear in between along the first three axes: n points become COARSE * (n - 1) + 1."""
+    values = values.astype(np.float32)
     for axis in range(3):
         values = np.moveaxis(values, axis, 0)
-        finer = np.empty((2 * len(values) - 1, *values.shape[1:]))
-        finer[::2] = values
-        finer[1::2] = (values[1:] + values[:-1]) / 2
+        finer = np.empty((COARSE * (len(values) - 1) + 1, *values.shape[1:]), np.float32)
+        finer[::COARSE] = values
+        for k in range(1, COARSE):
+            finer[k::COARSE] = (values[:-1] * (COARSE - k) + values[1:] * k) / COARSE
         values = np.moveaxis(finer, 0, axis)
     return values
+
+
+def _layers() -> dict[tuple[str, str], np.ndarray]:
+    """Hemisphere and layer → its vertices in the template, (10242, 3) in mm."""
+    layers = {}
+    for hemisphere, side in (("lh", "left"), ("rh", "right")):
+        white, pial = (_mesh(f"{part}_{side}") for part in ("white", "pial"))
+        for name, depth in DEPTHS.items():
+            layers[hemisphere, name] = pial + depth * (white - pial)
+    return layers
 
 
 def _mesh(name: str) -> np.ndarray:
