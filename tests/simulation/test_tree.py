@@ -46,7 +46,7 @@ def test_interrupted_writing_resumes_to_the_same_bytes(tiny_config, tiny_tree, t
 
 def test_a_tree_of_other_settings_is_refused(tiny_config, tiny_tree):
     with pytest.raises(DataError, match="other settings"):
-        write_tree(changed(tiny_config, crosstalk=0.1), tiny_tree)
+        write_tree(changed(tiny_config, crosstalk=0.77), tiny_tree)
 
 
 def test_without_warp_template_and_own_masks_are_equal(tiny_config, tmp_path):
