@@ -2,7 +2,8 @@
 
 Third-party NSD code reads the tree unchanged. Three things are ours and not NSD's: the folder
 ``truth/`` (what generated the data), ``scene_info.csv``, and ``roi_template/`` (the same regions
-drawn on the unwarped template, as if the subject's own anatomy were unknown).
+drawn on the unwarped template, as if the subject's own anatomy were unknown). One file is coarser
+than NSD's: ``white-to-fsaverage`` (:mod:`havir_lib.simulation.transforms`).
 """
 
 from __future__ import annotations
