@@ -39,7 +39,10 @@ AFTER = {
     "07_sota_comparison": ["06_reconstruction"],
     "08_ablations": ["06_reconstruction"],
     "09_interpretability": ["04_structural_generator", "05_semantic_extractor"],
+    "10_controls": ["07_sota_comparison", "08_ablations"],
 }
+FULL_ONLY = ("10_controls",)
+"""Notebooks that run only with ``comparison.full``."""
 THREADS = {"00_start_here": 2}
 """Notebooks that nothing can run beside may use more cores than one."""
 
@@ -116,9 +119,11 @@ class Plan:
     @property
     def steps(self) -> list[Step]:
         """One step per notebook, or per notebook and subject."""
+        full = self.config.comparison.full
         return [
             self._step(notebook, subject)
             for notebook in AFTER
+            if full or notebook not in FULL_ONLY
             for subject in self._subjects_of(notebook)
         ]
 
