@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 from havir_lib.config import Config, Download
-from havir_lib.data.layout import CAPTION_FOLDERS
+from havir_lib.data.layout import CAPTION_FOLDERS, layout_of
 from havir_lib.download.checksum import Checksum
 from havir_lib.download.items import Item
 from havir_lib.download.web import at_mirror
@@ -21,7 +21,13 @@ FILES = ("captions_train2017.json", "captions_val2017.json")
 
 
 def coco_items(config: Config, root: Path) -> list[Item]:
-    """Caption files that the profile names; those that are not COCO's only the user can provide."""
+    """Caption files that the profile names; those that are not COCO's only the user can provide.
+
+    A profile that names none reads those that come with the data, if they have any of their own.
+    """
+    own = [file for file in layout_of(config, root).captions() if file.name not in FILES]
+    if config.data.captions is None and own:
+        return []
     default = [f"{CAPTION_FOLDERS[-1]}/{name}" for name in FILES]
     return [_item(root / file, config.download) for file in config.data.captions or default]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from havir_lib import hub
 from havir_lib.config import Config, load_config
+from havir_lib.data.layout import NsdLayout, layout_of
 from havir_lib.download.items import GROUPS, Group, Item
 from havir_lib.download.manifest import manifest
 from havir_lib.download.plan import human
@@ -49,8 +50,16 @@ def missing_items(
 ) -> list[Item]:
     """Files of a profile that are not on this machine, those not required included."""
     root = Path(config.data.root).expanduser() if config.data.root else ANY_FOLDER
+    layout = layout_of(config, root)
     items = manifest(config, root, subjects, what)
-    return [item for item in items if item.here() is None]
+    return [item for item in items if item.here() is None and not _is_surplus(item, config, layout)]
+
+
+def _is_surplus(item: Item, config: Config, layout: NsdLayout) -> bool:
+    """Whether it is a session that a run does without: "all" means all that are here."""
+    if item.kind != "betas" or config.data.sessions_of(item.subject) is not None:
+        return False
+    return bool(layout.sessions(item.subject))
 
 
 def missing_report(config: Config) -> str | None:

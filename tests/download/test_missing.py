@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from havir_lib import cli
-from havir_lib.download import manifest, missing_report, open_profile
+from havir_lib.download import manifest, missing_items, missing_report, open_profile
 from havir_lib.download.terms import FORM, TERMS
 from havir_lib.errors import ConfigError
 
@@ -63,6 +63,25 @@ def test_files_that_are_not_required_stop_nothing(tmp_path):
             item.path.touch()
     assert missing_report(config) is None
     assert [item for item in manifest(config, tmp_path) if item.here() is None]
+
+
+def test_data_with_fewer_sessions_and_captions_of_their_own(tmp_path):
+    """As a simulated tree in NSD's layout, given as the data folder."""
+    few = {"data.n_sessions": None, "data.captions": None}
+    config = open_profile("paper", few, tmp_path)
+    what = ["nsd", "coco"]
+    assert sum(item.kind == "betas" for item in missing_items(config, what=what)) == 160
+    for item in manifest(config, tmp_path, what=what):
+        later = item.kind == "betas" and not item.name.endswith("session01.hdf5")
+        if item.required and item.kind != "captions" and not later:
+            item.path.parent.mkdir(parents=True, exist_ok=True)
+            item.path.touch()
+    missing = [item.path.name for item in missing_items(config, what=what) if item.required]
+    assert missing == ["captions_train2017.json", "captions_val2017.json"]
+    own = tmp_path / "nsddata_stimuli/annotations/captions_own.json"
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.touch()
+    assert [item for item in missing_items(config, what=what) if item.required] == []
 
 
 def test_the_demo_lacks_nothing():
