@@ -26,6 +26,14 @@ def test_paper_profile_is_not_simulated():
     assert config.data.subjects == ["subj01", "subj02", "subj05", "subj07"]
 
 
+def test_streams_are_an_alternative_to_the_papers_regions():
+    paper, streams = (load_config(n, {"data.root": "x"}) for n in ("paper", "paper_streams"))
+    assert streams.data.roles.structural == ["early"]
+    assert streams.data.roles.semantic == ["ventral", "lateral", "parietal"]
+    same = {"data": {"roles"}, "profile": True}
+    assert streams.model_dump(exclude=same) == paper.model_dump(exclude=same)
+
+
 def test_paper_profile_without_data_says_what_to_do():
     with pytest.raises(ConfigError, match="--data DIR"):
         load_config("paper")
@@ -46,7 +54,7 @@ def test_base_subject_must_be_a_subject():
 
 
 def test_unknown_profile_lists_the_known_ones():
-    with pytest.raises(ConfigError, match="demo, paper, smoke"):
+    with pytest.raises(ConfigError, match="demo, paper, paper_streams, smoke"):
         load_config("dmeo")
 
 
