@@ -60,12 +60,7 @@ def extract(archive: Path, members: dict[str, Path]) -> None:
     try:
         with zipfile.ZipFile(archive) as content:
             for member, path in members.items():
-                with (
-                    atomic_write(path) as temporary,
-                    content.open(member) as packed,
-                    temporary.open("wb") as file,
-                ):
-                    shutil.copyfileobj(packed, file, 1 << 20)
+                _extract_one(content, member, path)
     except KeyError as error:
         raise DataError(
             f"{archive}: expected {sorted(members)} in it ({error}). Check download.coco_captions."
@@ -73,4 +68,20 @@ def extract(archive: Path, members: dict[str, Path]) -> None:
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise DataError(
             f"{archive}: cannot be unpacked ({error}). Delete it and run the command again."
+        ) from error
+
+
+def _extract_one(content: zipfile.ZipFile, member: str, path: Path) -> None:
+    try:
+        with (
+            atomic_write(path) as temporary,
+            content.open(member) as packed,
+            temporary.open("wb") as file,
+        ):
+            shutil.copyfileobj(packed, file, 1 << 20)
+    except OSError as error:
+        size = content.getinfo(member).file_size
+        raise DataError(
+            f"{path}: expected room for {size} bytes, found that it cannot be written "
+            f"({error.strerror}). Make room and run the same command again."
         ) from error

@@ -95,7 +95,9 @@ def fetch(
             _note(path).unlink(missing_ok=True)
         raise
     except OSError as error:
-        raise _no_room(path, remote, error) if error.errno in NO_ROOM else error from error
+        if error.errno in NO_ROOM:
+            raise _no_room(path, remote, error) from error
+        raise
     _note(path).unlink(missing_ok=True)
     return checked
 

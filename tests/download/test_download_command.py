@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import signal
 import threading
 import time
@@ -230,6 +231,29 @@ def test_no_room_is_said_before_anything_is_fetched(tmp_path):
         check_room([Task((item,), Remote(10**15))])
     check_room([Task((item,), Remote(1000))])
     assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_cannot_be_written(config, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="file/nsd: expected to be able to write there"):
+        download(config, tmp_path / "file/nsd", what=["coco"])
+
+
+def test_no_room_to_unpack(get, root, web):
+    archive = len(web.files["/annotations/annotations_trainval2017.zip"])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (archive + 100, hard))
+    try:
+        with pytest.raises(DataError, match=r"captions_train2017.json: expected room for \d+"):
+            get(what=["coco"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(root.rglob("*captions*"))
+    web.asked.clear()
+    get(what=["coco"])
+    assert web.asked == []  # the archive was whole
+    assert len(list(root.rglob("captions_*.json"))) == 2
+    assert not list(root.rglob("*.zip"))
 
 
 def test_only_one_download_at_a_time(get, root):
