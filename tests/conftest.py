@@ -7,6 +7,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
+
+settings.register_profile("havir", deadline=None)  # a busy machine is not a wrong result
+settings.load_profile("havir")
 
 
 @pytest.fixture
