@@ -7,6 +7,7 @@ that what all captions share (padding, "a photo of") does not count.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ import pandas as pd
 
 from havir_lib.evaluation.retrieval import retrieval
 from havir_lib.pipeline import brains, decoding, embeddings
+from havir_lib.pipeline.decoding.shared import rows_of
 from havir_lib.pipeline.run import Run
 from havir_lib.provenance import source_digest
+from havir_lib.targets import Targets
 
 BLOCK = 256  # images whose captions are in memory at once
 TOP_K = (1, 5, 10)
@@ -73,16 +76,14 @@ def predicted_captions(run: Run, name: str, method: str = "HAVIR") -> pd.DataFra
 
 def _find(run: Run, name: str, predicted: np.ndarray) -> pd.DataFrame:
     brain, target = brains.subject(run, name), decoding.targets(run, name)
-    train = np.unique(brain.train_images)
+    train, n_captions = np.unique(brain.train_images), target.text_tokens.shape[1]
     mean = _mean_caption(target, train)
     queries = _unit(predicted, mean)  # (n, F)
     own = _own_captions(target, brain.test_images, mean)  # (n, F), not of length 1
     by_query, by_own = _against_pool(target, train, mean, queries, own)
     chosen = by_query.argmax(axis=1)
-    image, caption = np.divmod(chosen, target.text_tokens.shape[1])
-    n = len(queries)
-    to_test = queries @ own.T
-    store, n_captions = brains.stimuli(run), target.text_tokens.shape[1]
+    image, caption = np.divmod(chosen, n_captions)
+    n, to_test, store = len(queries), queries @ own.T, brains.stimuli(run)
     texts = store.captions(train[image], n_captions)
     return pd.DataFrame(
         {
@@ -129,14 +130,14 @@ def caption_scores(run: Run, methods: tuple[str, ...] = ("HAVIR", "ridge")) -> p
     return embeddings.overall_and_per_subject(run, scores, ["method"])
 
 
-def _mean_caption(target, ids: np.ndarray) -> np.ndarray:
+def _mean_caption(target: Targets, ids: np.ndarray) -> np.ndarray:
     total = 0.0
     for block in _blocks(target, ids):
         total = total + block.reshape(-1, *block.shape[2:]).astype("f8").sum(axis=0)
     return (total / (len(ids) * target.text_tokens.shape[1])).astype("f4")
 
 
-def _own_captions(target, ids: np.ndarray, mean: np.ndarray) -> np.ndarray:
+def _own_captions(target: Targets, ids: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Mean unit vector of each image's captions; its dot product is a mean cosine."""
     blocks = [
         _unit(block.reshape(-1, *block.shape[2:]), mean).reshape(*block.shape[:2], -1).mean(axis=1)
@@ -145,7 +146,9 @@ def _own_captions(target, ids: np.ndarray, mean: np.ndarray) -> np.ndarray:
     return np.concatenate(blocks)
 
 
-def _against_pool(target, ids: np.ndarray, mean: np.ndarray, *rows: np.ndarray) -> list[np.ndarray]:
+def _against_pool(
+    target: Targets, ids: np.ndarray, mean: np.ndarray, *rows: np.ndarray
+) -> list[np.ndarray]:
     """Dot products of each of `rows`, (n, F), with every training caption's unit vector."""
     found: list[list[np.ndarray]] = [[] for _ in rows]
     for block in _blocks(target, ids):
@@ -155,10 +158,11 @@ def _against_pool(target, ids: np.ndarray, mean: np.ndarray, *rows: np.ndarray) 
     return [np.concatenate(parts, axis=1) for parts in found]
 
 
-def _blocks(target, ids: np.ndarray):
+def _blocks(target: Targets, ids: np.ndarray) -> Iterator[np.ndarray]:
     """Text tokens (b, n_captions, Tt, D) of a few images at a time."""
-    for start in range(0, len(ids), BLOCK):
-        yield target.select(ids[start : start + BLOCK]).text_tokens
+    rows = rows_of(target, ids)
+    for start in range(0, len(rows), BLOCK):
+        yield target.text_tokens[rows[start : start + BLOCK]]
 
 
 def _unit(tokens: np.ndarray, mean: np.ndarray) -> np.ndarray:

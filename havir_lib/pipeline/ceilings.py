@@ -24,8 +24,10 @@ from havir_lib.data.zscore import apply_statistics, session_statistics
 from havir_lib.evaluation.correlation import paired_correlation
 from havir_lib.pipeline import brains, decoding
 from havir_lib.pipeline.decoding.ridge import fit_decoder
+from havir_lib.pipeline.decoding.shared import rows_of
 from havir_lib.pipeline.run import Run
 from havir_lib.provenance import source_digest
+from havir_lib.targets import Targets
 
 MIN_VOXELS = 5
 WHAT = {"structural": "latent", "semantic": "image class token"}
@@ -100,12 +102,12 @@ def _decode(
 ) -> dict[str, float]:
     brain, target = brains.subject(run, name), decoding.targets(run, name)
     betas, ids, _ = average_repeats(brain.train_betas[:, voxels], brain.train_images)
-    wanted = _wanted(target.select(ids), role)
+    wanted = _wanted(target, ids, role)
     mean = wanted.mean(axis=0)
     decoder = fit_decoder(run, betas, wanted)
     single = decoder.predict(trials) - mean
     together, order, repeats = average_repeats(single, images)
-    value = paired_correlation(together, _wanted(target.select(order), role) - mean)
+    value = paired_correlation(together, _wanted(target, order, role) - mean)
     settings = run.config.evaluation
     return relative_scores(
         value,
@@ -117,8 +119,9 @@ def _decode(
     )
 
 
-def _wanted(target, role: str) -> np.ndarray:
-    chosen = target.latents if role == "structural" else target.image_tokens[:, 0]
+def _wanted(target: Targets, ids: np.ndarray, role: str) -> np.ndarray:
+    rows = rows_of(target, ids)
+    chosen = target.latents[rows] if role == "structural" else target.image_tokens[rows, 0]
     return decoding.flat(chosen)
 
 

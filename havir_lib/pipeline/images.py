@@ -52,7 +52,7 @@ def diffusion(run: Run) -> DualGuidedDiffusion:
     return load_diffusion(diffusion_folder(run.config.weights), run.device, precision)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=4)  # nearly 1 GB each with NSD's 982 images at 512 px
 def reconstructions(
     run: Run, name: str, method: str = "HAVIR", configuration: str = "HAVIR"
 ) -> Reconstructions:

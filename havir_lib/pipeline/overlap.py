@@ -26,7 +26,7 @@ from havir_lib.io import load_arrays, save_arrays
 from havir_lib.pipeline import brains, decoding, embeddings
 from havir_lib.pipeline.decoding.networks import fitted
 from havir_lib.pipeline.decoding.ridge import fit_decoder
-from havir_lib.pipeline.decoding.shared import full_length
+from havir_lib.pipeline.decoding.shared import full_length, rows_of
 from havir_lib.pipeline.run import Run
 from havir_lib.provenance import source_digest
 from havir_lib.training import Predictions, load_model, predict
@@ -39,8 +39,8 @@ def class_tokens(run: Run, name: str, ids: np.ndarray) -> np.ndarray:
     """CLIP class tokens of images minus their mean over this subject's training images, (n, D)."""
     target = decoding.targets(run, name)
     train = np.unique(brains.subject(run, name).train_images)
-    mean = target.select(train).image_tokens[:, 0].astype("f4").mean(axis=0)
-    return target.select(ids).image_tokens[:, 0].astype("f4") - mean
+    mean = target.image_tokens[rows_of(target, train), 0].astype("f4").mean(axis=0)
+    return target.image_tokens[rows_of(target, ids), 0].astype("f4") - mean
 
 
 def overlap(run: Run, name: str | None = None) -> pd.DataFrame:
@@ -228,7 +228,7 @@ def _ridge_tokens(run: Run, brain: Subject) -> np.ndarray:
 
     def build(folder: Path) -> None:
         betas, ids, _ = average_repeats(brain.train_betas[:, role], brain.train_images)
-        decoder = fit_decoder(run, betas, target.select(ids).image_tokens)
+        decoder = fit_decoder(run, betas, target.image_tokens[rows_of(target, ids)])
         save_arrays(folder / "tokens.npz", tokens=decoder.predict(brain.test_betas[:, role]))
 
     return load_arrays(run.cached("ridge_tokens", recipe, build) / "tokens.npz")["tokens"]

@@ -8,7 +8,7 @@ from safetensors import safe_open
 
 from havir_lib.evaluation.correlation import all_correlations
 from havir_lib.pipeline import brains, decoding, images
-from havir_lib.pipeline.decoding import designs, networks
+from havir_lib.pipeline.decoding import designs, networks, shared
 from havir_lib.training import load_model
 
 NAMES = tuple(decoding.METHODS)
@@ -16,6 +16,15 @@ NAMES = tuple(decoding.METHODS)
 
 def model_of(run, name, branch, design):
     return load_model(decoding.trained(run, name, branch, design) / "best.safetensors")
+
+
+def test_pool_in_blocks_equals_the_whole(rng, monkeypatch):
+    monkeypatch.setattr(shared, "POOL_BLOCK", 4)
+    queries, pool = rng.normal(size=(3, 7, 8)), rng.normal(size=(20, 7, 8))
+    rows = rng.permutation(20)[:11]
+    found = shared.similarity_to(queries, pool, rows)
+    whole = np.corrcoef(queries.reshape(3, -1), pool[rows].reshape(11, -1))[:3, 3:]
+    np.testing.assert_allclose(found, whole, atol=1e-6)
 
 
 @pytest.mark.parametrize("method", NAMES)
@@ -37,6 +46,9 @@ def test_methods_that_train_run_only_in_full(run):
     assert "nearest training image" in decoding.method_names(core)
     competing = decoding.method_names(core, bounds=False)
     assert set(decoding.method_names(core)) - set(competing) == {"shuffled voxels", "true targets"}
+    table = decoding.methods_table(core)
+    assert list(table.index) == list(decoding.method_names(core))
+    assert set(table.index[table["competes"]]) == set(competing)
 
 
 def test_designs_see_the_voxels_they_should(run):

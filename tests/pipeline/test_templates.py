@@ -1,46 +1,30 @@
 """Template masks: from the simulation's template, and from the other subjects."""
 
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
 
 from havir_lib.data.layout import layout_of
-from havir_lib.errors import DataError, ShapeError
+from havir_lib.data.transforms import MNI_AFFINE, NO_DATA
+from havir_lib.errors import DataError
 from havir_lib.pipeline import brains
 from havir_lib.pipeline.decoding import templates
+from havir_lib.simulation.transforms import write_transforms
 
 
-def grid(shape, step=1.0, shift=0.0):
-    return np.stack(np.indices(shape), axis=-1) * step + shift
-
-
-def test_vote_of_subjects_on_the_same_grid_is_the_majority():
-    shape = (3, 4, 5)
-    labels = [np.zeros(shape, int) for _ in range(3)]
-    labels[0][0] = labels[1][0] = 2  # two of three
-    labels[2][1] = 1  # one of three: not more votes than none
-    labels[0][2], labels[1][2], labels[2][2] = 1, 2, 2
-    labels[0][0, 0, 0] = labels[1][0, 0, 0] = labels[2][0, 0, 0] = -1  # outside cortex
-    others = {str(i): (grid(shape), item) for i, item in enumerate(labels)}
-    found = templates.vote(grid(shape), others)
-    expected = np.zeros(shape, int)
-    expected[0] = expected[2] = 2
-    expected[0, 0, 0] = 0
+def test_every_voxel_takes_the_label_of_most():
+    # Places 0 and 1 lie in voxel (0, 0, 0), 2 in (1, 2, 3), 3 and 5 outside, 4 in (1, 0, 0).
+    places = np.array(
+        [[0, 0, 0.4], [0.2, 0, 0.3], [1, 2, 3], [np.nan] * 3, [0.6, 0.1, 0], [0, 3.0, 0]]
+    )
+    labels = [np.array(x) for x in ([1, 2, 0, 5, -1, 5], [2, 2, 3, 5, 0, 5], [2, 0, 3, 5, 4, 5])]
+    found = templates.vote(places, labels, (2, 3, 4))
+    expected = np.zeros((2, 3, 4), int)
+    expected[0, 0, 0] = 2  # 4 of 6 votes
+    expected[1, 2, 3] = 3  # 2 of 3; voxel (1, 0, 0) has 1 of 3, not more than none
     np.testing.assert_array_equal(found, expected)
-
-
-def test_vote_goes_by_place_not_by_index():
-    """The other's grid is finer and shifted; NaN marks what its transform does not reach."""
-    points = grid((8, 8, 8), step=0.5, shift=1.0)  # from 1.0 to 4.5
-    labels = np.ones((8, 8, 8), int)
-    labels[:4] = 3  # x < 3
-    points[0, 0, 0] = np.nan
-    mine = grid((6, 6, 6))
-    mine[5, 5, 5] = np.nan
-    found = templates.vote(mine, {"other": (points, labels)})
-    assert found[2, 2, 2] == 3
-    assert found[4, 2, 2] == 1
-    assert found[5, 5, 5] == 0
 
 
 def test_simulated_subjects_use_the_unwarped_atlas(run):
@@ -54,43 +38,54 @@ def test_simulated_subjects_use_the_unwarped_atlas(run):
 
 
 @pytest.fixture
-def transforms(run):
-    """MNI coordinates of each voxel, as NSD stores them; here the linear part alone."""
+def linear(run):
+    """Transforms to MNI by the linear part alone, as if the individual's warp were unknown."""
     layout = layout_of(run.config, brains.data_root(run))
-    written = []
+    kept = {}
     for name in run.subjects:
-        volume = nib.load(layout.ncsnr(name))
-        points = grid(volume.shape) @ volume.affine[:3, :3].T + volume.affine[:3, 3] + 130
-        points[0, 0, 0] = templates.OUTSIDE
-        path = layout.root / "nsddata/ppdata" / name / "transforms/MNI-to-func1pt8.nii.gz"
-        before = path.read_bytes() if path.is_file() else None
-        path.parent.mkdir(exist_ok=True)
-        nib.save(nib.Nifti1Image(points.astype(np.float32), np.eye(4)), path)
-        written.append((path, before))
+        path = layout.to_mni(name)
+        kept[path] = path.read_bytes()
+        known = np.asarray(nib.load(path).dataobj)
+        places = np.stack(np.indices(known.shape[:3]), axis=-1)
+        native = nib.affines.apply_affine(
+            np.linalg.inv(nib.load(layout.ncsnr(name)).affine) @ MNI_AFFINE, places
+        )
+        native = np.where((known == NO_DATA).any(axis=-1, keepdims=True), NO_DATA, native + 1)
+        nib.save(nib.Nifti1Image(native.astype(np.float32), MNI_AFFINE), path)
     yield layout
-    for path, before in written:
-        path.unlink() if before is None else path.write_bytes(before)
+    for path, content in kept.items():
+        path.write_bytes(content)
 
 
-def test_group_masks_come_from_the_other_subjects(run, transforms):
-    folder = templates.group_masks(run, transforms, "subj01")
-    found = np.asarray(nib.load(folder / "prf-visualrois.nii.gz").dataobj)
-    own = np.asarray(nib.load(transforms.roi("subj01", "prf-visualrois")).dataobj)
+def dice(layout, folder, roi_set="prf-visualrois"):
+    found = np.asarray(nib.load(folder / f"{roi_set}.nii.gz").dataobj)
+    own = np.asarray(nib.load(layout.roi("subj01", roi_set)).dataobj)
     assert found.shape == own.shape
-    both = ((found > 0) & (own > 0)).sum()
-    dice = 2 * both / ((found > 0).sum() + (own > 0).sum())
-    assert 0.2 < dice < 0.95  # near the individual's regions, but not them
-    assert (folder / "floc-places.nii.gz").is_file()
+    same = ((found > 0) & (found == own)).sum()
+    return 2 * same / ((found > 0).sum() + (own > 0).sum())
 
 
-def test_without_transforms_the_error_names_the_file(run):
+def test_group_masks_are_near_the_individuals_and_nearer_with_the_true_transform(run, linear):
+    by_linear = dice(linear, templates.group_masks(run, linear, "subj01"))
+    assert by_linear > 0.03
+    for path in (linear.to_mni(name) for name in run.subjects):
+        path.unlink()
+    for name in run.subjects:
+        subject = run.config.simulation.subjects[name]
+        write_transforms(subject, run.config.simulation.warp_mm, linear.transforms(name))
+    by_truth = dice(linear, templates.group_masks(run, linear, "subj01"))
+    assert by_truth > by_linear + 0.15
+
+
+def test_without_transforms_the_error_names_the_file(run, linear):
+    linear.to_mni("subj02").unlink()
+    with pytest.raises(DataError, match=r"subj02.*func1pt8-to-MNI\.nii\.gz"):
+        templates.group_masks(run, linear, "subj01")
+
+
+def test_a_lone_subject_has_no_group(run):
+    data = run.config.data.model_copy(update={"subjects": ["subj01"]})
+    alone = replace(run, config=run.config.model_copy(update={"data": data}))
     layout = layout_of(run.config, brains.data_root(run))
-    with pytest.raises(DataError, match=r"MNI-to-func1pt8\.nii\.gz"):
-        templates.read_coordinates(layout, "subj03")
-
-
-def test_coordinates_need_three_components(run, transforms):
-    path = transforms.root / "nsddata/ppdata/subj01/transforms/MNI-to-func1pt8.nii.gz"
-    nib.save(nib.Nifti1Image(np.zeros((3, 4, 5), np.float32), np.eye(4)), path)
-    with pytest.raises(ShapeError, match=r"\(X, Y, Z, 3\)"):
-        templates.read_coordinates(transforms, "subj01")
+    with pytest.raises(DataError, match="there are none"):
+        templates.group_masks(alone, layout, "subj01")

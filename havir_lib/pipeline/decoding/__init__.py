@@ -11,6 +11,7 @@ from havir_lib.pipeline.decoding.networks import HAVIR, Branch, Design, history,
 from havir_lib.pipeline.decoding.shared import flat, targets, weights_digest
 from havir_lib.pipeline.decoding.summaries import (
     latent_correlation,
+    methods_table,
     nearest_captions,
     token_retrieval,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "history",
     "latent_correlation",
     "method_names",
+    "methods_table",
     "nearest_captions",
     "nearest_training_images",
     "predictions",

@@ -16,7 +16,7 @@ from havir_lib.pipeline.decoding.networks import (
     shuffled_predictions,
 )
 from havir_lib.pipeline.decoding.ridge import ridge_predictions
-from havir_lib.pipeline.decoding.shared import similarity_to, targets
+from havir_lib.pipeline.decoding.shared import rows_of, similarity_to, targets
 from havir_lib.pipeline.run import Run
 from havir_lib.targets import Targets
 from havir_lib.training import Predictions
@@ -79,8 +79,8 @@ def nearest_training_images(run: Run, name: str, method: str = "HAVIR") -> np.nd
     better than show it.
     """
     pool = np.unique(brains.subject(run, name).train_images)
-    tokens = targets(run, name).select(pool).image_tokens
-    similarity = similarity_to(predictions(run, name, method).image_tokens, tokens)
+    target, predicted = targets(run, name), predictions(run, name, method)
+    similarity = similarity_to(predicted.image_tokens, target.image_tokens, rows_of(target, pool))
     return pool[similarity.argmax(axis=1)]
 
 
@@ -123,7 +123,7 @@ def method_names(run: Run, bounds: bool = True) -> tuple[str, ...]:
     )
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)  # about 1 GB each with NSD's 982 images and full-size tokens
 def predictions(run: Run, name: str, method: str = "HAVIR") -> Predictions:
     """What a method predicts for a subject's test images."""
     return METHODS[method].predict(run, name)

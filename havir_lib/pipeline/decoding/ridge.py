@@ -8,7 +8,7 @@ import numpy as np
 
 from havir_lib.data.subject import Subject, average_repeats
 from havir_lib.models import RidgeDecoder, fit_ridge
-from havir_lib.pipeline.decoding.shared import full_length
+from havir_lib.pipeline.decoding.shared import full_length, rows_of
 from havir_lib.pipeline.run import Run
 from havir_lib.provenance import source_digest
 from havir_lib.targets import Targets
@@ -35,15 +35,15 @@ def ridge_predictions(run: Run, brain: Subject, target: Targets) -> Predictions:
 
 def _fit_and_predict(run: Run, brain: Subject, target: Targets) -> Predictions:
     betas, ids, _ = average_repeats(brain.train_betas, brain.train_images)
-    chosen = target.select(ids)
+    rows = rows_of(target, ids)
 
     def decode(role: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         return fit_decoder(run, betas[:, role], wanted).predict(brain.test_betas[:, role])
 
     return Predictions(
-        decode(brain.structural, chosen.latents),
-        decode(brain.semantic, chosen.image_tokens),
-        decode(brain.semantic, chosen.text_tokens.astype("f4").mean(axis=1)),
+        decode(brain.structural, target.latents[rows]),
+        decode(brain.semantic, target.image_tokens[rows]),
+        decode(brain.semantic, target.text_tokens[rows].mean(axis=1, dtype="f4")),
         brain.test_images,
     )
 

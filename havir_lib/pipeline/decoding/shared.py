@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 
 from havir_lib.data.subject import Subject
+from havir_lib.errors import DataError
 from havir_lib.evaluation.correlation import all_correlations
 from havir_lib.pipeline import brains
 from havir_lib.pipeline.run import Run
@@ -50,19 +52,36 @@ def flat(array: np.ndarray) -> np.ndarray:
     return array.reshape(len(array), -1).astype("f4")
 
 
-def similarity_to(queries: np.ndarray, pool: np.ndarray) -> np.ndarray:
-    """Correlation of each query with each item of a pool that need not fit into memory.
+def rows_of(target: Targets, ids: np.ndarray) -> np.ndarray:
+    """Rows of some images in the arrays of `target`, to read no more than is needed.
+
+    Raises
+    ------
+    DataError
+        If one is not among them.
+    """
+    rows = pd.Index(target.image_ids).get_indexer(np.asarray(ids))
+    if (rows < 0).any():
+        missing = np.asarray(ids)[rows < 0]
+        raise DataError(f"{len(missing)} images have no targets, e.g. image {missing[0]}.")
+    return rows
+
+
+def similarity_to(queries: np.ndarray, pool: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Correlation of each query with each of some items of a pool that may not fit into memory.
 
     Parameters
     ----------
     queries : ndarray, shape (n, ...)
-    pool : ndarray, shape (m, ...)
+    pool : ndarray, shape (N, ...)
         May be memory-mapped; read in blocks.
+    rows : ndarray of int, shape (m,)
+        Which items.
 
     Returns
     -------
     ndarray, shape (n, m)
     """
-    rows = flat(queries)
-    blocks = [pool[start : start + POOL_BLOCK] for start in range(0, len(pool), POOL_BLOCK)]
-    return np.concatenate([all_correlations(rows, flat(block)) for block in blocks], axis=1)
+    flat_queries = flat(queries)
+    blocks = np.array_split(rows, range(POOL_BLOCK, len(rows), POOL_BLOCK))
+    return np.concatenate([all_correlations(flat_queries, flat(pool[b])) for b in blocks], axis=1)

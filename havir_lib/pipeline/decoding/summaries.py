@@ -7,9 +7,18 @@ import pandas as pd
 
 from havir_lib.evaluation.correlation import all_correlations, paired_correlation
 from havir_lib.pipeline import brains
-from havir_lib.pipeline.decoding.methods import predictions
-from havir_lib.pipeline.decoding.shared import flat, similarity_to, targets
+from havir_lib.pipeline.decoding.methods import METHODS, method_names, predictions
+from havir_lib.pipeline.decoding.shared import flat, rows_of, similarity_to, targets
 from havir_lib.pipeline.run import Run
+
+
+def methods_table(run: Run) -> pd.DataFrame:
+    """What each method of this run is, and whether it competes or is a bound."""
+    rows = {
+        name: {"what it is": METHODS[name].label, "competes": not METHODS[name].bound}
+        for name in method_names(run)
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
 
 def latent_correlation(run: Run, name: str) -> pd.DataFrame:
@@ -48,11 +57,12 @@ def token_retrieval(run: Run, name: str) -> pd.DataFrame:
 def nearest_captions(run: Run, name: str, n: int = 8) -> pd.DataFrame:
     """Captions of *training* images whose text tokens are nearest to the predicted ones."""
     brain, target = brains.subject(run, name), targets(run, name)
-    pool = target.select(np.unique(brain.train_images))
+    pool = np.unique(brain.train_images)
     predicted = predictions(run, name)
-    similarity = similarity_to(predicted.text_tokens[:n], pool.text_tokens[:, 0])
+    first = target.text_tokens[:, 0]
+    similarity = similarity_to(predicted.text_tokens[:n], first, rows_of(target, pool))
     store = brains.stimuli(run)
-    nearest = store.captions(pool.image_ids[similarity.argmax(axis=1)])
+    nearest = store.captions(pool[similarity.argmax(axis=1)])
     true = store.captions(predicted.image_ids[:n])
     return pd.DataFrame(
         {

@@ -8,26 +8,24 @@ subjects have at the same place of MNI space, by NSD's own transforms.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from scipy.spatial import cKDTree
 
 from havir_lib.config import Config
 from havir_lib.data import load_subject
 from havir_lib.data.layout import GET_DATA, NsdLayout, layout_of
 from havir_lib.data.rois import RoiAtlas, read_volume
 from havir_lib.data.subject import Subject
-from havir_lib.errors import DataError, ShapeError, require_file
+from havir_lib.data.transforms import load_coordinates
+from havir_lib.errors import DataError, require_file
 from havir_lib.io import atomic_write
 from havir_lib.pipeline import brains
 from havir_lib.pipeline.run import Run
 from havir_lib.provenance import source_digest, stamp
-
-OUTSIDE = 9999  # NSD's mark of places that a transform does not reach
 
 
 @lru_cache(maxsize=2)
@@ -64,81 +62,77 @@ def group_masks(run: Run, layout: NsdLayout, name: str) -> Path:
             f"List more under data.subjects, or put masks into "
             f"{layout.roi_directory(name).with_name(run.config.comparison.template_folder)}."
         )
-    grids = {other: read_coordinates(layout, other) for other in (name, *others)}
-    atlases = {other: RoiAtlas(layout, other, grids[other].shape[:3]) for other in others}
-    sets = _sets_of_roles(run.config, atlases[others[0]])
+    sets = _sets_of_roles(run.config, layout, others[0])
     files = [layout.roi(other, roi_set) for other in others for roi_set in sets]
+    files += [layout.to_mni(subject) for subject in (name, *others)]
     recipe = {
         "subject": name,
         "others": others,
-        "files": [stamp(require_file(path, "ROI set", GET_DATA)) for path in files],
-        "coordinates": [grids[other] for other in (name, *others)],
+        "files": [stamp(require_file(path, "ROI set or transform", GET_DATA)) for path in files],
         "source": source_digest("pipeline/decoding/templates"),
     }
 
     def build(folder: Path) -> None:
-        affine = nib.load(layout.ncsnr(name)).affine
+        grid = nib.load(layout.ncsnr(name))
+        places = _places(layout, name)
+        of_others = {other: _places(layout, other) for other in others}
         for roi_set in sets:
-            labels = {other: _labels(layout, other, roi_set, grids[other]) for other in others}
-            voted = vote(grids[name], {other: (grids[other], labels[other]) for other in others})
+            labels = [_labels(layout, other, roi_set, of_others[other]) for other in others]
+            voted = vote(places, labels, grid.shape)
             with atomic_write(folder / f"{roi_set}.nii.gz") as temporary:
-                nib.save(nib.Nifti1Image(voted.astype(np.int16), affine), temporary)
+                nib.save(nib.Nifti1Image(voted.astype(np.int16), grid.affine), temporary)
 
     return run.cached("template_masks", recipe, build)
 
 
-def read_coordinates(layout: NsdLayout, name: str) -> np.ndarray:
-    """Where each voxel of a subject's grid lies in MNI space, (X, Y, Z, 3); NaN outside of it.
-
-    NSD's ``transforms/MNI-to-<space>.nii.gz``: voxel indices of the 1 mm template, hence mm.
-    """
-    file = f"MNI-to-{layout.space.removesuffix('mm')}.nii.gz"
-    path = layout.root / "nsddata/ppdata" / name / "transforms" / file
-    values = read_volume(path, f"Transform of {name} to MNI space").values
-    if values.ndim != 4 or values.shape[3] != 3:
-        raise ShapeError(f"{path}: expected coordinates (X, Y, Z, 3), found {values.shape}.")
-    coordinates = values.astype(np.float32)
-    coordinates[(coordinates == OUTSIDE).any(axis=-1)] = np.nan
-    return coordinates
-
-
-def vote(
-    coordinates: np.ndarray, others: Mapping[str, tuple[np.ndarray, np.ndarray]]
-) -> np.ndarray:
-    """The label that most other subjects have at each voxel's place.
+def vote(places: np.ndarray, labels: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """The label that most other subjects have at the places of each voxel.
 
     Parameters
     ----------
-    coordinates : ndarray, shape (X, Y, Z, 3)
-        Standard coordinates of the grid to be labelled; NaN outside the brain.
-    others : mapping
-        Name → coordinates (X', Y', Z', 3) and labels (X', Y', Z'); labels below 1 mean no region.
-        Each subject votes with the label of its voxel nearest to the place.
+    places : ndarray, shape (M, 3)
+        Where M places of the standard space lie in the grid to be labelled; NaN outside of it.
+    labels : sequence of ndarray of int, shape (M,)
+        The label of each other subject at the same places; below 1 means no region.
+    shape : tuple of int
+        Of the grid (X, Y, Z).
 
     Returns
     -------
     ndarray of int, shape (X, Y, Z)
-        0 where no region has more votes than none, and outside the brain.
+        0 where no region has more votes than none.
     """
-    inside = np.isfinite(coordinates).all(axis=-1)
-    highest = max(int(labels.max()) for _, labels in others.values())
-    votes = np.zeros((int(inside.sum()), max(highest, 0) + 1), dtype=np.int32)
-    for points, labels in others.values():
-        known = np.isfinite(points).all(axis=-1)
-        _, nearest = cKDTree(points[known]).query(coordinates[inside])
-        chosen = np.clip(labels[known][nearest], 0, None).astype(np.int64)
-        votes[np.arange(len(votes)), chosen] += 1
-    result = np.zeros(inside.shape, dtype=np.int64)
-    result[inside] = votes.argmax(axis=1)  # a tie goes to the lower number, 0 first
-    return result
+    inside = _in_grid(places, shape)
+    index = np.round(places[inside]).astype(np.int64)
+    voxel = np.ravel_multi_index(index.T, shape)
+    chosen = [np.clip(item[inside], 0, None) for item in labels]
+    n_labels = max(int(item.max(initial=0)) for item in chosen) + 1
+    votes = np.zeros(np.prod(shape) * n_labels, dtype=np.int64)
+    for item in chosen:
+        votes += np.bincount(voxel * n_labels + item, minlength=len(votes))
+    return votes.reshape(*shape, n_labels).argmax(axis=-1)  # a tie goes to the lower one, 0 first
 
 
-def _labels(layout: NsdLayout, name: str, roi_set: str, grid: np.ndarray) -> np.ndarray:
-    path = layout.roi(name, roi_set)
-    return read_volume(path, f"ROI set {roi_set} of {name}", grid.shape[:3]).values
+def _places(layout: NsdLayout, name: str) -> np.ndarray:
+    """Where each voxel of the MNI template lies in a subject's grid, (M, 3)."""
+    return load_coordinates(layout.to_mni(name)).reshape(-1, 3)
 
 
-def _sets_of_roles(config: Config, atlas: RoiAtlas) -> list[str]:
+def _labels(layout: NsdLayout, name: str, roi_set: str, places: np.ndarray) -> np.ndarray:
+    """A subject's labels at the voxels of the MNI template, (M,)."""
+    volume = read_volume(layout.roi(name, roi_set), f"ROI set {roi_set} of {name}").values
+    inside = _in_grid(places, volume.shape)
+    labels = np.zeros(len(places), dtype=np.int64)
+    labels[inside] = volume[tuple(np.round(places[inside]).astype(np.int64).T)]
+    return labels
+
+
+def _in_grid(places: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return ((places >= 0) & (places <= np.array(shape) - 1)).all(axis=1)  # False for NaN
+
+
+def _sets_of_roles(config: Config, layout: NsdLayout, name: str) -> list[str]:
     roles = config.data.roles
-    found = [atlas.resolve(name)[0] for name in (*roles.structural, *roles.semantic)]
+    atlas = RoiAtlas(layout, name, nib.load(layout.ncsnr(name)).shape)
+    found = [atlas.resolve(roi)[0] for roi in (*roles.structural, *roles.semantic)]
     return list(dict.fromkeys(found))
