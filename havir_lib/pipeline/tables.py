@@ -162,14 +162,6 @@ def paired_to_all(run: Run) -> pd.DataFrame:
     return save(run, frame, "paired_all", caption, PAIRED_NOTE)
 
 
-def paired_comparison(run: Run, method: str, baseline: str) -> pd.DataFrame:
-    """Paired differences between two methods over all subjects."""
-    scores = images.all_scores(run, (method, baseline))
-    frame = _compared(run, scores, method, [baseline])
-    caption = f"{method} against {baseline} (paired by image; positive: {method} is better)."
-    return save(run, frame, f"paired_{method}_{baseline}".lower().replace(" ", "_"), caption)
-
-
 def dissociation(run: Run) -> pd.DataFrame:
     """Paired differences of every ablated configuration to the full model."""
     configurations = tuple(images.CONFIGURATIONS)
