@@ -3,7 +3,7 @@
 Memory is proportional set size (shared pages counted once, split among those who share them) where
 the system tells it, as Linux does, else resident set size.
 
-    python benchmarks/bench_demo.py --workspace /tmp/demo          from nothing: takes a new folder
+    python benchmarks/bench_demo.py                                  in a fresh clone
     python benchmarks/bench_demo.py --profile smoke --workspace /tmp/smoke
 """
 
@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 
 import psutil
+
+from havir_lib.paths import workspace_of
 
 EVERY_SECONDS = 1.0
 
@@ -35,14 +37,16 @@ def main() -> int:
     """Run a profile in a workspace of its own and print time and peak memory."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", default="demo")
-    parser.add_argument("--workspace", type=Path, required=True)
+    parser.add_argument("--workspace", type=Path, help="default: the profile's own")
     parser.add_argument("--cores", default="all")
     given = parser.parse_args()
-    if given.workspace.exists() and any(given.workspace.iterdir()):
-        parser.error(f"{given.workspace} is not empty: results found there would not be timed")
-    overrides = json.dumps({"workspace": str(given.workspace.resolve())})
+    place = workspace_of(given.profile, given.workspace and str(given.workspace)).root
+    if place.exists() and any(place.iterdir()):
+        parser.error(f"{place} is not empty: results found there would not be timed")
     command = [sys.executable, "-m", "havir_lib.cli", "run", "--profile", given.profile]
-    command += ["--cores", given.cores, "--overrides", overrides]
+    command += ["--cores", given.cores]
+    if given.workspace:
+        command += ["--overrides", json.dumps({"workspace": str(place)})]
     start, peak, most = time.monotonic(), 0, 0
     running = psutil.Popen(command)
     while running.poll() is None:
