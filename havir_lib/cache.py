@@ -44,7 +44,7 @@ def cached(root: Path, kind: str, recipe: dict[str, Any], build: Callable[[Path]
     key = digest(recipe)
     folder = Path(root) / kind / key
     if is_finished(folder):
-        _say_once(kind, key)
+        _say_once(kind)
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
@@ -55,9 +55,9 @@ def cached(root: Path, kind: str, recipe: dict[str, Any], build: Callable[[Path]
     return folder
 
 
-@functools.cache  # a result is asked for many times; the reader needs to hear of it once
-def _say_once(kind: str, key: str) -> None:
-    log.info("%s: found in cache (%s)", kind, key)
+@functools.cache  # a notebook may ask for dozens of results; the reader needs one line per kind
+def _say_once(kind: str) -> None:
+    log.info("%s: found in cache", kind)
 
 
 def is_finished(folder: Path) -> bool:

@@ -36,7 +36,7 @@ class Recipe:
         weight_decay=0.05,
     )
     unet: Schedule = Schedule(
-        steps=3700, batch_size=32, learning_rate=1e-3, muon_rate=3e-3, decay=0.4, ema=0.998
+        steps=6000, batch_size=32, learning_rate=1e-3, muon_rate=3e-3, decay=0.4, ema=0.998
     )
 
     def schedule(self, which: str, effort: float = 1.0, steps: int | None = None) -> Schedule:

@@ -251,7 +251,7 @@ def comparison(run: Run) -> Path:
     """Figure 3: the same test images, method by method."""
     rows = chosen_rows(run, run.config.figures.n_examples)
     ids = brains.subject(run, run.base_subject).test_images[rows]
-    methods = ("HAVIR", "ridge", "shuffled voxels", "true targets")
+    methods = ("HAVIR", "ridge", "nearest training image", "shuffled voxels", "true targets")
     columns = {method: _images_of(run, run.base_subject, ids, method) for method in methods}
     figure = figure_methods(brains.stimuli(run).images(ids), columns)
     caption = f"The same test images of {run.base_subject}, method by method."

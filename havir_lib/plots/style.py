@@ -65,6 +65,8 @@ METHODS = {
     "swapped roles": "#CC79A7",
     "template masks": "#56B4E9",
     "nearest training image": "#8c8c8c",
+    "in the style of MindBridge": "#8C6D31",
+    "in the style of MindEye": "#5F8A8B",
     "shuffled voxels": "#b3a58e",
     "true targets": "#6A4C93",
 }

@@ -47,6 +47,8 @@ code reads both.
   {noise_correlation} of its variance is spontaneous activity that looks like responses to random
   images and is common to all voxels; the rest is white. Session drifts: offsets with SD {drift} of
   the noise SD, gains with SD {gain}.
+- Transforms to MNI152 and fsaverage5 (`ppdata/*/transforms/`, `freesurfer/`): the true ones, by
+  which each subject's anatomy was made.
 
 ## Parameters
 
