@@ -154,6 +154,7 @@ def permuted_label_summary(run: Run) -> pd.DataFrame:
     return frame[["subject", "role", *frame.columns.drop(["subject", "role"])]]
 
 
+@lru_cache(maxsize=4)
 def validity(run: Run) -> pd.DataFrame:
     """Rank correlation of each map with the truth, per subject and branch.
 
