@@ -59,7 +59,7 @@ def publish(
     caption_of_sheet = "Scenes drawn at random, as the simulated subjects see them."
     save_figure(sheet, place.figures, "mini_scenes", made_from, True, caption=caption_of_sheet)
     swept = figure_guidance(mini.sweep(folder, weights, run.device))
-    what = "How far generated pictures follow their tokens."
+    what = "How far generated pictures follow their tokens (mean and 95 % interval over scenes)."
     save_figure(swept, place.figures, "mini_guidance", made_from, True, caption=what)
     frame = mini.evaluate(folder, weights, run.device, n_generated=n_generated)
     save_table(frame, place.tables, "mini_models", made_from, True, NOTE, caption)

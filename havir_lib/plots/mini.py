@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from havir_lib.errors import ShapeError
 from havir_lib.plots.grids import plot_image_grid
-from havir_lib.plots.style import INK, MUTED, PAGE, ROLES, figure_style, new_figure
+from havir_lib.plots.style import INK, PAGE, ROLES, figure_style, new_figure
 
 
 def figure_recovery(
@@ -106,8 +106,6 @@ def figure_guidance(sweep: pd.DataFrame) -> Figure:
             ax.set_xticks(sorted(own["at"].unique()))
             ax.grid(axis="y")
         axes[0].set_ylabel("Cosine similarity of CLIP class tokens")
-        fig.text(0.995, 0.005, "mean and 95 % interval over scenes", ha="right", color=MUTED,
-                 fontsize=6.5)  # fmt: skip
     return fig
 
 

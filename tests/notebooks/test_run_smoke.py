@@ -132,3 +132,18 @@ def test_a_killed_run_continues_to_the_same_tables(finished, tmp_path):
         assert (tmp_path / "tables" / table.name).read_bytes() == table.read_bytes(), table.name
     for figure in finished.workspace.figures.glob("*.png"):
         assert (tmp_path / "figures" / figure.name).read_bytes() == figure.read_bytes(), figure.name
+
+
+def test_full_adds_baselines_and_controls(finished):
+    """Last in this file: it goes on in the finished workspace and adds rows to its tables."""
+    result = _run(finished.workspace.root, "--full")
+    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-8000:]
+    tables = finished.workspace.tables
+    methods = set(pd.read_csv(tables / "table3_comparison.csv")["method"])
+    assert {"all voxels", "swapped roles", "template masks", "in the style of MindEye"} <= methods
+    claims = pd.read_csv(tables / "crosstalk_claims.csv")
+    assert claims["crosstalk"].nunique() == 3
+    curve = pd.read_csv(tables / "transfer_curve.csv")
+    assert set(curve["method"]) == {"transfer", "from scratch", "ridge"}
+    for name in ("held_out_differences", "region_ceilings", "sampler_sweeps"):
+        assert set(pd.read_csv(tables / f"{name}.csv")["data"]) == {"SIMULATED"}
