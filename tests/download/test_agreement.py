@@ -47,6 +47,7 @@ def test_addresses_are_torchvisions():
 
 def test_metric_networks_are_looked_for_where_they_are_put(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "_hub_dir", None)  # another test may have set it
     for name, url in NETWORKS.items():
         assert network_file(url).parent == Path(torch.hub.get_dir()) / "checkpoints"
         load_network.cache_clear()

@@ -293,6 +293,7 @@ def test_interrupted_by_the_user(config, root, bucket, objects):
     bucket.spoil("betas_session01", slow=going_on)
     child = os.fork()
     if child == 0:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # workers of xdist ignore it
         try:
             download(config, root, what=["nsd"], accept_terms=True)
         except KeyboardInterrupt:
