@@ -98,12 +98,10 @@ def test_hooks_are_removed():
 
 
 @pytest.fixture
-def empty_hub(tmp_path):
-    before = torch.hub.get_dir()
-    torch.hub.set_dir(str(tmp_path))
+def empty_hub(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
     networks.load_network.cache_clear()
     yield tmp_path / "checkpoints"
-    torch.hub.set_dir(before)
     networks.load_network.cache_clear()
 
 
