@@ -15,7 +15,6 @@ import pandas as pd
 
 from havir_lib.evaluation.retrieval import retrieval
 from havir_lib.pipeline import brains, decoding, embeddings
-from havir_lib.pipeline.decoding.shared import rows_of
 from havir_lib.pipeline.run import Run
 from havir_lib.provenance import source_digest
 from havir_lib.targets import Targets
@@ -160,7 +159,7 @@ def _against_pool(
 
 def _blocks(target: Targets, ids: np.ndarray) -> Iterator[np.ndarray]:
     """Text tokens (b, n_captions, Tt, D) of a few images at a time."""
-    rows = rows_of(target, ids)
+    rows = target.rows(ids)
     for start in range(0, len(rows), BLOCK):
         yield target.text_tokens[rows[start : start + BLOCK]]
 

@@ -24,7 +24,6 @@ from havir_lib.data.zscore import apply_statistics, session_statistics
 from havir_lib.evaluation.correlation import paired_correlation
 from havir_lib.pipeline import brains, decoding
 from havir_lib.pipeline.decoding.ridge import fit_decoder
-from havir_lib.pipeline.decoding.shared import rows_of
 from havir_lib.pipeline.run import Run
 from havir_lib.provenance import source_digest
 from havir_lib.targets import Targets
@@ -120,7 +119,7 @@ def _decode(
 
 
 def _wanted(target: Targets, ids: np.ndarray, role: str) -> np.ndarray:
-    rows = rows_of(target, ids)
+    rows = target.rows(ids)
     chosen = target.latents[rows] if role == "structural" else target.image_tokens[rows, 0]
     return decoding.flat(chosen)
 

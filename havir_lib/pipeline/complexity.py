@@ -7,17 +7,19 @@ stands beside it.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 from skimage.color import rgb2gray
 from skimage.feature import canny
 from skimage.transform import resize
 
-from havir_lib.evaluation import compare, summarise
 from havir_lib.evaluation.association import rank_association
 from havir_lib.evaluation.statistics import holm, paired_differences
 from havir_lib.pipeline import brains, images
 from havir_lib.pipeline.run import Run
+from havir_lib.pipeline.statistics import compared, summarised
 
 SIDE = 128
 SIGMA = 1.5
@@ -44,6 +46,7 @@ def _grey(picture: np.ndarray) -> np.ndarray:
     return resize(rgb2gray(picture), (SIDE, SIDE), anti_aliasing=True)
 
 
+@lru_cache(maxsize=2)  # several tables ask, and each asking reads and filters every picture
 def scene_complexity(run: Run) -> pd.DataFrame:
     """Complexity of the test images of all subjects.
 
@@ -73,25 +76,14 @@ def complexity_strata(run: Run, methods: tuple[str, ...] = ("HAVIR", "ridge")) -
     DataFrame
         Columns method, stratum, metric, value, low, high, n, n_subjects.
     """
-    settings = run.config.evaluation
     scores = _with_stratum(run, images.all_scores(run, methods))
-    options = (settings.n_bootstrap, settings.confidence, run.config.seed)
-    return summarise(scores, ["method", "stratum"], *options)
+    return summarised(run, scores, ["method", "stratum"])
 
 
 def gain_by_stratum(run: Run, method: str = "HAVIR", baseline: str = "ridge") -> pd.DataFrame:
     """Paired gain of a method over another within each stratum, see ``evaluation.compare``."""
-    settings = run.config.evaluation
     scores = _with_stratum(run, images.all_scores(run, (method, baseline)))
-    return compare(
-        scores,
-        method,
-        [baseline],
-        by=["stratum"],
-        n_bootstrap=settings.n_bootstrap,
-        confidence=settings.confidence,
-        seed=run.config.seed,
-    )
+    return compared(run, scores, method, [baseline], by=["stratum"])
 
 
 def complexity_test(run: Run, method: str = "HAVIR", baseline: str = "ridge") -> pd.DataFrame:

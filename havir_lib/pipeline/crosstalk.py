@@ -13,9 +13,9 @@ from dataclasses import replace
 import pandas as pd
 
 from havir_lib.errors import ConfigError
-from havir_lib.evaluation import compare
 from havir_lib.pipeline import embeddings, images
 from havir_lib.pipeline.run import Run
+from havir_lib.pipeline.statistics import compared
 
 EMBEDDING_METRICS = ("latent correlation", "image token correlation", "text token correlation")
 
@@ -107,14 +107,4 @@ def claims(run: Run, subjects: list[str]) -> dict[str, pd.DataFrame]:
 
 
 def _compared(run: Run, scores: pd.DataFrame, baseline: str, column: str) -> pd.DataFrame:
-    settings = run.config.evaluation
-    table = compare(
-        scores,
-        "HAVIR",
-        [baseline],
-        column,
-        n_bootstrap=settings.n_bootstrap,
-        confidence=settings.confidence,
-        seed=run.config.seed,
-    )
-    return table.drop(columns=column)
+    return compared(run, scores, "HAVIR", [baseline], column).drop(columns=column)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from havir_lib.data.subject import Subject
-from havir_lib.evaluation import summarise
 from havir_lib.evaluation.embedding import embedding_scores
 from havir_lib.pipeline import decoding
 from havir_lib.pipeline.run import Run
-from havir_lib.targets import Targets
+from havir_lib.pipeline.statistics import summarised
 from havir_lib.training import Predictions
 
 
@@ -31,13 +29,6 @@ def scores(run: Run, methods: tuple[str, ...], names: list[str] | None = None) -
     return pd.concat(frames, ignore_index=True)
 
 
-def true_predictions(brain: Subject, target: Targets) -> Predictions:
-    """The true targets of a subject's test images, to score predictions against."""
-    true = target.select(brain.test_images)
-    arrays = (true.latents, true.image_tokens, true.text_tokens[:, 0])
-    return Predictions(*(array.astype("f4") for array in arrays), brain.test_images)
-
-
 def subset(predicted: Predictions, rows: np.ndarray) -> Predictions:
     """Some images of a set of predictions."""
     parts = (predicted.latents, predicted.image_tokens, predicted.text_tokens)
@@ -48,7 +39,5 @@ def subset(predicted: Predictions, rows: np.ndarray) -> Predictions:
 
 def overall_and_per_subject(run: Run, frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Means with intervals: over all subjects (subject ``"mean"``), then per subject."""
-    settings = run.config.evaluation
-    options = (settings.n_bootstrap, settings.confidence, run.config.seed)
-    overall = summarise(frame, by, *options).assign(subject="mean")
-    return pd.concat([overall, summarise(frame, [*by, "subject"], *options)], ignore_index=True)
+    overall = summarised(run, frame, by).assign(subject="mean")
+    return pd.concat([overall, summarised(run, frame, [*by, "subject"])], ignore_index=True)

@@ -113,6 +113,7 @@ def image_seeds(image_ids: np.ndarray, seed: int) -> list[int]:
     return [int(np.random.SeedSequence([seed, int(i)]).generate_state(1)[0]) for i in image_ids]
 
 
+@lru_cache(maxsize=256)  # every table asks again, and finding them hashes all pictures
 def scores(
     run: Run, name: str, method: str = "HAVIR", configuration: str = "HAVIR"
 ) -> pd.DataFrame:

@@ -17,7 +17,6 @@ from tqdm.auto import tqdm
 
 from havir_lib.data.subject import Subject, average_repeats, with_training
 from havir_lib.errors import ConfigError
-from havir_lib.evaluation import compare, summarise
 from havir_lib.evaluation.association import rank_association
 from havir_lib.evaluation.correlation import all_correlations
 from havir_lib.evaluation.embedding import embedding_scores
@@ -26,8 +25,9 @@ from havir_lib.io import load_arrays, save_arrays
 from havir_lib.pipeline import brains, decoding, embeddings
 from havir_lib.pipeline.decoding.networks import fitted
 from havir_lib.pipeline.decoding.ridge import fit_decoder
-from havir_lib.pipeline.decoding.shared import full_length, rows_of
+from havir_lib.pipeline.decoding.shared import full_length, true_predictions
 from havir_lib.pipeline.run import Run
+from havir_lib.pipeline.statistics import compared, summarised
 from havir_lib.provenance import source_digest
 from havir_lib.training import Predictions, load_model, predict
 from havir_lib.training.state import BEST
@@ -39,8 +39,8 @@ def class_tokens(run: Run, name: str, ids: np.ndarray) -> np.ndarray:
     """CLIP class tokens of images minus their mean over this subject's training images, (n, D)."""
     target = decoding.targets(run, name)
     train = np.unique(brains.subject(run, name).train_images)
-    mean = target.image_tokens[rows_of(target, train), 0].astype("f4").mean(axis=0)
-    return target.image_tokens[rows_of(target, ids), 0].astype("f4") - mean
+    mean = target.image_tokens[target.rows(train), 0].astype("f4").mean(axis=0)
+    return target.image_tokens[target.rows(ids), 0].astype("f4") - mean
 
 
 def overlap(run: Run, name: str | None = None) -> pd.DataFrame:
@@ -123,6 +123,7 @@ def clusters(run: Run) -> tuple[np.ndarray, np.ndarray]:
     return labels, model.predict(class_tokens(run, name, brain.test_images))
 
 
+@lru_cache(maxsize=4)
 def held_out_scores(run: Run, method: str = "ridge") -> pd.DataFrame:
     """Scores of image tokens when a test image's whole cluster was never trained on.
 
@@ -141,7 +142,7 @@ def held_out_scores(run: Run, method: str = "ridge") -> pd.DataFrame:
         Columns image, metric, value, split, method.
     """
     brain, target = brains.subject(run, run.base_subject), decoding.targets(run, run.base_subject)
-    true = embeddings.true_predictions(brain, target)
+    true = true_predictions(brain, target)
     standard = decoding.predictions(run, run.base_subject, method).image_tokens
     made = {SPLITS[0]: standard, SPLITS[1]: standard.copy(), SPLITS[2]: standard.copy()}
     labels, test_labels = clusters(run)
@@ -168,10 +169,8 @@ def held_out_clusters(run: Run, methods: tuple[str, ...] = ("ridge",)) -> pd.Dat
     DataFrame
         Columns method, split, metric, value, low, high, n, n_subjects.
     """
-    settings = run.config.evaluation
     scores = pd.concat([held_out_scores(run, method) for method in methods], ignore_index=True)
-    options = (settings.n_bootstrap, settings.confidence, run.config.seed)
-    return summarise(scores, ["method", "split"], *options)
+    return summarised(run, scores, ["method", "split"])
 
 
 def held_out_differences(run: Run, methods: tuple[str, ...] = ("ridge",)) -> pd.DataFrame:
@@ -180,18 +179,8 @@ def held_out_differences(run: Run, methods: tuple[str, ...] = ("ridge",)) -> pd.
     Positive: better when the cluster was trained on. The row against ``"as many removed at
     random"`` is the cost of meaning alone.
     """
-    settings = run.config.evaluation
     tables = [
-        compare(
-            held_out_scores(run, method),
-            split,
-            [SPLITS[2]],
-            "split",
-            ["method"],
-            n_bootstrap=settings.n_bootstrap,
-            confidence=settings.confidence,
-            seed=run.config.seed,
-        )
+        compared(run, held_out_scores(run, method), split, [SPLITS[2]], "split", ["method"])
         for method in methods
         for split in SPLITS[:2]
     ]
@@ -228,7 +217,7 @@ def _ridge_tokens(run: Run, brain: Subject) -> np.ndarray:
 
     def build(folder: Path) -> None:
         betas, ids, _ = average_repeats(brain.train_betas[:, role], brain.train_images)
-        decoder = fit_decoder(run, betas, target.image_tokens[rows_of(target, ids)])
+        decoder = fit_decoder(run, betas, target.image_tokens[target.rows(ids)])
         save_arrays(folder / "tokens.npz", tokens=decoder.predict(brain.test_betas[:, role]))
 
     return load_arrays(run.cached("ridge_tokens", recipe, build) / "tokens.npz")["tokens"]

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from havir_lib.errors import ConfigError
-from havir_lib.evaluation import summarise
 from havir_lib.pipeline import decoding, images
 from havir_lib.pipeline.embeddings import subset
 from havir_lib.pipeline.run import Run
+from havir_lib.pipeline.statistics import summarised
 
 VALUES = {"strength": "strengths", "mixing": "mixings", "guidance_scale": "guidance_scales"}
 """Setting of the sampler → the list of values in ``comparison``."""
@@ -36,13 +36,11 @@ def sweep(run: Run, parameter: str, name: str | None = None) -> pd.DataFrame:
     The values are tried on test images to show what a setting does. A setting chosen by this table
     would be chosen on test data.
     """
-    settings = run.config.evaluation
     frames = [
         images.score_images(run, swept(run, parameter, value, name)).assign(setting=value)
         for value in values_of(run, parameter)
     ]
-    options = (settings.n_bootstrap, settings.confidence, run.config.seed)
-    found = summarise(pd.concat(frames, ignore_index=True), ["setting"], *options)
+    found = summarised(run, pd.concat(frames, ignore_index=True), ["setting"])
     found.insert(0, "parameter", parameter)
     return found.assign(subject=name or run.base_subject)
 

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from havir_lib.evaluation import compare, get_metrics, summarise
+from havir_lib.evaluation import get_metrics
 from havir_lib.evaluation.best import best_methods, mark_best
 from havir_lib.evaluation.published import load_published
 from havir_lib.io import atomic_write, write_json
 from havir_lib.pipeline import brains, decoding, images, interpretability
 from havir_lib.pipeline.run import Run
+from havir_lib.pipeline.statistics import compared, summarised
+from havir_lib.plots.saving import origin
 from havir_lib.provenance import digest, record
 from havir_lib.reports import save_table
 from havir_lib.reports import tables as build
@@ -81,7 +83,7 @@ def table2_voxel_counts(run: Run) -> pd.DataFrame:
 def recovery(run: Run) -> pd.DataFrame:
     """Scores of the reconstructions from true targets: the upper bound."""
     scores = images.scores(run, run.base_subject, "true targets")
-    frame = _summary(run, scores, ["subject", "method"])
+    frame = summarised(run, scores, ["subject", "method"])
     caption = "Recovery check: reconstructions from the true latents and tokens."
     save(run, frame, "recovery_check", caption, _note(run, over_subjects=False))
     return readable(frame, ["method"])
@@ -130,7 +132,7 @@ def _overall_and_per_subject(run: Run, scores: pd.DataFrame, column: str) -> pd.
     parts = []
     for by in ([], ["subject"]):
         best = best_methods(competing, column, by, ALPHA, seed=run.config.seed)
-        parts.append(mark_best(_summary(run, scores, [column, *by]), best, column))
+        parts.append(mark_best(summarised(run, scores, [column, *by]), best, column))
     return pd.concat([parts[0].assign(subject="mean"), parts[1]], ignore_index=True)
 
 
@@ -138,7 +140,7 @@ def save_per_image(run: Run, scores: pd.DataFrame, name: str) -> Path:
     """Write the scores of single images behind a table to ``<workspace>/scores/<name>.csv``."""
     path = run.workspace.root / "scores" / f"{name}.csv"
     with atomic_write(path) as temporary:
-        scores.assign(data="SIMULATED" if run.simulated else "measured").to_csv(
+        scores.assign(data=origin(run.simulated)).to_csv(
             temporary, index=False, float_format="%.6g", lineterminator="\n"
         )
     write_json(path.with_suffix(".json"), provenance(run, scores=scores.to_csv()))
@@ -148,7 +150,7 @@ def save_per_image(run: Run, scores: pd.DataFrame, name: str) -> Path:
 def shuffled_control(run: Run) -> pd.DataFrame:
     """Paired differences between real and shuffled voxels, per subject and metric."""
     scores = images.all_scores(run, ("HAVIR", "shuffled voxels"))
-    frame = _compared(run, scores, "HAVIR", ["shuffled voxels"], by=["subject"])
+    frame = compared(run, scores, "HAVIR", ["shuffled voxels"], by=["subject"])
     caption = "Real against shuffled voxels (paired by image; positive: real is better)."
     return save(run, frame, "control_shuffled_voxels", caption, columns=None)
 
@@ -157,7 +159,7 @@ def paired_to_all(run: Run) -> pd.DataFrame:
     """Paired differences between HAVIR and every other method that competes, over all subjects."""
     names = decoding.method_names(run, bounds=False)
     scores = images.all_scores(run, names)
-    frame = _compared(run, scores, "HAVIR", [name for name in names if name != "HAVIR"])
+    frame = compared(run, scores, "HAVIR", [name for name in names if name != "HAVIR"])
     caption = "HAVIR against every other method (paired by image; positive: HAVIR is better)."
     return save(run, frame, "paired_all", caption, PAIRED_NOTE)
 
@@ -167,7 +169,7 @@ def dissociation(run: Run) -> pd.DataFrame:
     configurations = tuple(images.CONFIGURATIONS)
     scores = images.all_scores(run, configurations=configurations)
     ablated = list(configurations[1:])
-    frame = _compared(run, scores, "HAVIR", ablated, column="configuration")
+    frame = compared(run, scores, "HAVIR", ablated, column="configuration")
     frame[["difference", "low", "high"]] = -frame[["difference", "high", "low"]].to_numpy()
     frame["d_z"] = -frame["d_z"]
     frame = frame.drop(columns="configuration").rename(columns={"baseline": "configuration"})
@@ -180,25 +182,6 @@ def map_validity(run: Run) -> pd.DataFrame:
     frame = interpretability.validity(run)
     caption = "Spearman correlation of voxel importance with the signal that is really there."
     return save(run, frame, "map_validity", caption)
-
-
-def _summary(run: Run, scores: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    settings = run.config.evaluation
-    return summarise(scores, by, settings.n_bootstrap, settings.confidence, run.config.seed)
-
-
-def _compared(run: Run, scores, method, baselines, column="method", by=()) -> pd.DataFrame:
-    settings = run.config.evaluation
-    return compare(
-        scores,
-        method,
-        baselines,
-        column,
-        by,
-        n_bootstrap=settings.n_bootstrap,
-        confidence=settings.confidence,
-        seed=run.config.seed,
-    )
 
 
 def _note(run: Run, over_subjects: bool = True) -> str:

@@ -17,7 +17,7 @@ from havir_lib.evaluation.embedding import embedding_scores
 from havir_lib.pipeline import brains, decoding, embeddings
 from havir_lib.pipeline.decoding.networks import BRANCHES, fitted, network_predictions
 from havir_lib.pipeline.decoding.ridge import ridge_predictions
-from havir_lib.pipeline.decoding.shared import targets_of
+from havir_lib.pipeline.decoding.shared import targets_of, true_predictions
 from havir_lib.pipeline.run import Run
 from havir_lib.targets import Targets
 from havir_lib.training import Predictions
@@ -60,7 +60,7 @@ def transfer_curve(run: Run) -> pd.DataFrame:
     for name, hours, method in tqdm(steps, desc="transfer curve", unit="fit"):
         brain, target = _data(run, name, hours)
         made = predictions_after(run, name, hours, method)
-        found = embedding_scores(made, embeddings.true_predictions(brain, target))
+        found = embedding_scores(made, true_predictions(brain, target))
         kept = found[found["metric"].isin(METRICS)]
         frames.append(kept.assign(subject=name, method=method, hours=hours))
     return embeddings.overall_and_per_subject(

@@ -48,8 +48,8 @@ class Targets:
     image_ids: np.ndarray
     key: str = ""
 
-    def select(self, ids: np.ndarray) -> Targets:
-        """The targets of these images, in this order.
+    def rows(self, ids: np.ndarray) -> np.ndarray:
+        """Rows of these images in the arrays, to read no more than is needed.
 
         Raises
         ------
@@ -63,6 +63,11 @@ class Targets:
                 f"{len(missing)} of {len(ids)} images have no targets, e.g. image {missing[0]}. "
                 "Compute the targets with these images included."
             )
+        return rows
+
+    def select(self, ids: np.ndarray) -> Targets:
+        """The targets of these images, in this order; errors as of :meth:`rows`."""
+        rows = self.rows(ids)
         return Targets(*(getattr(self, name)[rows] for name in (*ARRAYS, "image_ids")), self.key)
 
 

@@ -16,9 +16,13 @@ from havir_lib.pipeline.decoding.networks import (
     shuffled_predictions,
 )
 from havir_lib.pipeline.decoding.ridge import ridge_predictions
-from havir_lib.pipeline.decoding.shared import rows_of, similarity_to, targets
+from havir_lib.pipeline.decoding.shared import (
+    as_predictions,
+    similarity_to,
+    targets,
+    true_predictions,
+)
 from havir_lib.pipeline.run import Run
-from havir_lib.targets import Targets
 from havir_lib.training import Predictions
 
 
@@ -57,18 +61,12 @@ def _ridge(run: Run, name: str) -> Predictions:
 
 
 def _truth(run: Run, name: str) -> Predictions:
-    ids = brains.subject(run, name).test_images
-    return _as_predictions(targets(run, name).select(ids), ids)
+    return true_predictions(brains.subject(run, name), targets(run, name))
 
 
 def _nearest(run: Run, name: str) -> Predictions:
     found = targets(run, name).select(nearest_training_images(run, name))
-    return _as_predictions(found, brains.subject(run, name).test_images)
-
-
-def _as_predictions(target: Targets, ids: np.ndarray) -> Predictions:
-    arrays = (target.latents, target.image_tokens, target.text_tokens[:, 0])
-    return Predictions(*(array.astype("f4") for array in arrays), ids)
+    return as_predictions(found, brains.subject(run, name).test_images)
 
 
 @lru_cache(maxsize=16)
@@ -80,7 +78,7 @@ def nearest_training_images(run: Run, name: str, method: str = "HAVIR") -> np.nd
     """
     pool = np.unique(brains.subject(run, name).train_images)
     target, predicted = targets(run, name), predictions(run, name, method)
-    similarity = similarity_to(predicted.image_tokens, target.image_tokens, rows_of(target, pool))
+    similarity = similarity_to(predicted.image_tokens, target.image_tokens, target.rows(pool))
     return pool[similarity.argmax(axis=1)]
 
 

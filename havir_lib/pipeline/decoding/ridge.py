@@ -8,7 +8,7 @@ import numpy as np
 
 from havir_lib.data.subject import Subject, average_repeats
 from havir_lib.models import RidgeDecoder, fit_ridge
-from havir_lib.pipeline.decoding.shared import full_length, rows_of
+from havir_lib.pipeline.decoding.shared import full_length
 from havir_lib.pipeline.run import Run
 from havir_lib.provenance import source_digest
 from havir_lib.targets import Targets
@@ -35,7 +35,7 @@ def ridge_predictions(run: Run, brain: Subject, target: Targets) -> Predictions:
 
 def _fit_and_predict(run: Run, brain: Subject, target: Targets) -> Predictions:
     betas, ids, _ = average_repeats(brain.train_betas, brain.train_images)
-    rows = rows_of(target, ids)
+    rows = target.rows(ids)
 
     def decode(role: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         return fit_decoder(run, betas[:, role], wanted).predict(brain.test_betas[:, role])

@@ -5,10 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-import pandas as pd
 
 from havir_lib.data.subject import Subject
-from havir_lib.errors import DataError
 from havir_lib.evaluation.correlation import all_correlations
 from havir_lib.pipeline import brains
 from havir_lib.pipeline.run import Run
@@ -47,24 +45,20 @@ def full_length(brain: Subject, target: Targets, predicted: Predictions) -> Pred
     return rescale(predicted, token_lengths(target, np.unique(brain.train_images)))
 
 
+def true_predictions(brain: Subject, target: Targets) -> Predictions:
+    """The true targets of a subject's test images, as a perfect method would predict them."""
+    return as_predictions(target.select(brain.test_images), brain.test_images)
+
+
+def as_predictions(target: Targets, ids: np.ndarray) -> Predictions:
+    """Targets as predictions for the images `ids`; the text is the first caption's."""
+    arrays = (target.latents, target.image_tokens, target.text_tokens[:, 0])
+    return Predictions(*(array.astype("f4") for array in arrays), ids)
+
+
 def flat(array: np.ndarray) -> np.ndarray:
     """One float32 row per image."""
     return array.reshape(len(array), -1).astype("f4")
-
-
-def rows_of(target: Targets, ids: np.ndarray) -> np.ndarray:
-    """Rows of some images in the arrays of `target`, to read no more than is needed.
-
-    Raises
-    ------
-    DataError
-        If one is not among them.
-    """
-    rows = pd.Index(target.image_ids).get_indexer(np.asarray(ids))
-    if (rows < 0).any():
-        missing = np.asarray(ids)[rows < 0]
-        raise DataError(f"{len(missing)} images have no targets, e.g. image {missing[0]}.")
-    return rows
 
 
 def similarity_to(queries: np.ndarray, pool: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import pandas as pd
 from havir_lib.evaluation.correlation import all_correlations, paired_correlation
 from havir_lib.pipeline import brains
 from havir_lib.pipeline.decoding.methods import METHODS, method_names, predictions
-from havir_lib.pipeline.decoding.shared import flat, rows_of, similarity_to, targets
+from havir_lib.pipeline.decoding.shared import flat, similarity_to, targets
 from havir_lib.pipeline.run import Run
 
 
@@ -60,7 +60,7 @@ def nearest_captions(run: Run, name: str, n: int = 8) -> pd.DataFrame:
     pool = np.unique(brain.train_images)
     predicted = predictions(run, name)
     first = target.text_tokens[:, 0]
-    similarity = similarity_to(predicted.text_tokens[:n], first, rows_of(target, pool))
+    similarity = similarity_to(predicted.text_tokens[:n], first, target.rows(pool))
     store = brains.stimuli(run)
     nearest = store.captions(pool[similarity.argmax(axis=1)])
     true = store.captions(predicted.image_ids[:n])
