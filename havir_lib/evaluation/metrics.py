@@ -211,11 +211,6 @@ def higher_is_better(name: str) -> bool:
     return get_metrics([name])[0].higher_is_better
 
 
-def label_of(name: str) -> str:
-    """A metric's or score's name with an arrow toward better values."""
-    return f"{name} {'↑' if higher_is_better(name) else '↓'}"
-
-
 def get_metrics(names: Sequence[str]) -> list[Metric]:
     """The rows of :data:`METRICS` with these names, in this order.
 

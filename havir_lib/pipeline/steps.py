@@ -10,7 +10,6 @@ from havir_lib.pipeline.brains import (
 )
 from havir_lib.pipeline.decoding import (
     latent_correlation,
-    nearest_captions,
     predictions,
     targets,
     token_retrieval,
@@ -22,7 +21,6 @@ __all__ = [
     "all_scores",
     "data_root",
     "latent_correlation",
-    "nearest_captions",
     "overview",
     "predictions",
     "reconstructions",

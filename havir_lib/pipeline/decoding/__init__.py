@@ -12,7 +12,6 @@ from havir_lib.pipeline.decoding.shared import flat, targets, weights_digest
 from havir_lib.pipeline.decoding.summaries import (
     latent_correlation,
     methods_table,
-    nearest_captions,
     token_retrieval,
 )
 
@@ -27,7 +26,6 @@ __all__ = [
     "latent_correlation",
     "method_names",
     "methods_table",
-    "nearest_captions",
     "nearest_training_images",
     "predictions",
     "targets",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
-from havir_lib.evaluation.correlation import all_correlations, paired_correlation
-from havir_lib.pipeline import brains
+from havir_lib.evaluation.correlation import paired_correlation
+from havir_lib.evaluation.retrieval import retrieval
 from havir_lib.pipeline.decoding.methods import METHODS, method_names, predictions
-from havir_lib.pipeline.decoding.shared import flat, similarity_to, targets
+from havir_lib.pipeline.decoding.shared import flat
 from havir_lib.pipeline.run import Run
+
+TOP_K = (1, 10)
 
 
 def methods_table(run: Run) -> pd.DataFrame:
@@ -35,38 +36,14 @@ def latent_correlation(run: Run, name: str) -> pd.DataFrame:
 def token_retrieval(run: Run, name: str) -> pd.DataFrame:
     """How often the true test image is the nearest, or among the ten nearest, by its tokens."""
     true = predictions(run, name, "true targets")
-    rows = []
+    rows = {}
     for method in ("HAVIR", "ridge", "shuffled voxels"):
         predicted = predictions(run, name, method)
         for kind in ("image_tokens", "text_tokens"):
-            similarity = all_correlations(flat(getattr(predicted, kind)), flat(getattr(true, kind)))
-            rank = (similarity > np.diag(similarity)[:, None]).sum(axis=1)
-            rows.append(
-                {
-                    "method": method,
-                    "tokens": kind.removesuffix("_tokens"),
-                    "first": (rank == 0).mean(),
-                    "among first ten": (rank < 10).mean(),
-                    "chance (first)": 1 / len(rank),
-                    "n": len(rank),
-                }
-            )
-    return pd.DataFrame(rows).set_index(["method", "tokens"])
-
-
-def nearest_captions(run: Run, name: str, n: int = 8) -> pd.DataFrame:
-    """Captions of *training* images whose text tokens are nearest to the predicted ones."""
-    brain, target = brains.subject(run, name), targets(run, name)
-    pool = np.unique(brain.train_images)
-    predicted = predictions(run, name)
-    first = target.text_tokens[:, 0]
-    similarity = similarity_to(predicted.text_tokens[:n], first, target.rows(pool))
-    store = brains.stimuli(run)
-    nearest = store.captions(pool[similarity.argmax(axis=1)])
-    true = store.captions(predicted.image_ids[:n])
-    return pd.DataFrame(
-        {
-            "shown": [captions[0] for captions in true],
-            "nearest to the prediction": [captions[0] for captions in nearest],
-        }
-    )
+            found = retrieval(getattr(predicted, kind), getattr(true, kind), top_k=TOP_K)
+            shares = found.groupby("metric")["value"].mean()
+            row = {f"top {k}": shares[f"image retrieval top-{k}"] for k in TOP_K}
+            pool = int(found["pool"].iloc[0])
+            row |= {"chance (top 1)": 1 / pool, "candidates": pool}
+            rows[method, kind.removesuffix("_tokens")] = row
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["method", "tokens"])
