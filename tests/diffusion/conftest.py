@@ -1,15 +1,11 @@
 """A tiny Versatile Diffusion with random weights: the stock pipeline and its hub folder."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-from diffusers.models.transformers.dual_transformer_2d import DualTransformer2DModel
 from diffusers.pipelines.deprecated.versatile_diffusion import modeling_text_unet
-from diffusers.pipelines.deprecated.versatile_diffusion import (
-    pipeline_versatile_diffusion_dual_guided as stock,
-)
+
+from benchmarks.stock import repaired, stock_pipeline
 
 # Unequal on purpose: batch 3, latent 5 x 6 x 8, image tokens 9 x 12, text tokens 7 x 12.
 LATENT = (5, 6, 8)
@@ -80,32 +76,10 @@ def hub(tmp_path_factory):
 
 
 @pytest.fixture
-def pipeline(hub, monkeypatch):
+def pipeline(hub):
     """The stock pipeline on the same weights, with its attention block repaired."""
-    _repair(monkeypatch)
-    pipe = stock.VersatileDiffusionDualGuidedPipeline(
-        tokenizer=None,
-        image_feature_extractor=None,
-        text_encoder=None,
-        image_encoder=None,
-        image_unet=UNet2DConditionModel.from_pretrained(hub / "image_unet"),
-        text_unet=modeling_text_unet.UNetFlatConditionModel.from_pretrained(hub / "text_unet"),
-        vae=AutoencoderKL.from_pretrained(hub / "vae"),
-        scheduler=noise_schedule(),
-    )
-    pipe.text_encoder = SimpleNamespace(config=SimpleNamespace(max_position_embeddings=N_TEXT))
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-def _repair(monkeypatch):
-    # The UNet's blocks pass encoder_attention_mask, which DualTransformer2DModel does not take.
-    original = DualTransformer2DModel.forward
-
-    def forward(self, *args, encoder_attention_mask=None, **kwargs):
-        return original(self, *args, **kwargs)
-
-    monkeypatch.setattr(DualTransformer2DModel, "forward", forward)
+    with repaired():
+        yield stock_pipeline(hub, N_TEXT, dict(noise_schedule().config))
 
 
 @pytest.fixture

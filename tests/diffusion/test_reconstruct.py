@@ -7,10 +7,11 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
+from benchmarks.stock import Comparison, own_latents, stock_latents
 from havir_lib.diffusion import load_diffusion
 from havir_lib.diffusion.inputs import Inputs, conditions
 from havir_lib.diffusion.sampler import Sampling, sample
-from havir_lib.diffusion.schedule import draw_noise, generators, make_scheduler
+from havir_lib.diffusion.schedule import draw_noise, generators
 from havir_lib.errors import ConfigError, DataError, ShapeError
 
 LATENT = (5, 6, 8)
@@ -34,29 +35,6 @@ def denoised(model, latents, image, text, **settings):
         return sample(model.unet, model.scheduler_config, Sampling(**defaults | settings), inputs)
 
 
-def stock_loop(pipeline, model, image, text, scheduler, mixing, guidance_scale):
-    """The stock pipeline's own loop, given tokens in place of a prompt and a picture."""
-    own = generators(SEEDS)
-    noise = draw_noise(own, LATENT)
-    guided = guidance_scale > 1
-    for name, tokens in (("text", text), ("image", image)):
-        both = torch.cat([torch.zeros_like(tokens), tokens]) if guided else tokens
-        setattr(pipeline, f"_encode_{name}_prompt", lambda *_, both=both: both)
-    pipeline.scheduler = make_scheduler(scheduler, model.scheduler_config, 4)
-    return pipeline(
-        prompt=["?"] * 3,
-        image=["?"] * 3,
-        text_to_image_strength=mixing,
-        height=16,
-        width=16,
-        num_inference_steps=4,
-        guidance_scale=guidance_scale,
-        generator=own,
-        latents=noise,
-        output_type="latent",
-    ).images
-
-
 @pytest.mark.parametrize(
     ("scheduler", "mixing", "guidance_scale"),
     [
@@ -70,16 +48,9 @@ def stock_loop(pipeline, model, image, text, scheduler, mixing, guidance_scale):
 )
 def test_equals_the_stock_loop(pipeline, model, inputs, scheduler, mixing, guidance_scale):
     _, image, text = inputs
-    expected = stock_loop(pipeline, model, image, text, scheduler, mixing, guidance_scale)
-    found = denoised(
-        model,
-        None,
-        image,
-        text,
-        scheduler=scheduler,
-        mixing=mixing,
-        guidance_scale=guidance_scale,
-    )
+    given = Comparison(image, text, SEEDS, LATENT, scheduler, mixing, guidance_scale)
+    expected = stock_latents(pipeline, model.scheduler_config, given)
+    found = own_latents(model, given)
     assert expected.std() > 0.5
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
