@@ -8,108 +8,26 @@ import torch
 from open_clip.transform import image_transform
 from PIL import Image
 from safetensors.torch import save_file
-from transformers import (
-    CLIPTextConfig,
-    CLIPTextModelWithProjection,
-    CLIPVisionConfig,
-    CLIPVisionModelWithProjection,
-)
 
+from benchmarks import clip_conversion
 from havir_lib.config import Weights
 from havir_lib.errors import ShapeError, WeightsError
 from havir_lib.targets import clip
 
-IMAGE, PATCH, WIDTH, LAYERS, HEADS, JOINT, CONTEXT = 24, 8, 16, 3, 2, 12, 9
+IMAGE, PATCH, JOINT, CONTEXT = 24, 8, 12, 9
 VOCABULARY = 518
 START, END = 516, 517
-
-
-def transformers_models(model, quick_gelu):
-    shared = {
-        "hidden_size": WIDTH,
-        "intermediate_size": 4 * WIDTH,
-        "num_hidden_layers": LAYERS,
-        "num_attention_heads": HEADS,
-        "projection_dim": JOINT,
-        "hidden_act": "quick_gelu" if quick_gelu else "gelu",
-    }
-    vision = CLIPVisionModelWithProjection(
-        CLIPVisionConfig(**shared, image_size=IMAGE, patch_size=PATCH)
-    )
-    text = CLIPTextModelWithProjection(
-        CLIPTextConfig(
-            **shared,
-            vocab_size=VOCABULARY,
-            max_position_embeddings=CONTEXT,
-            eos_token_id=END,
-            bos_token_id=START,
-        )
-    )
-    copy_weights(model.visual, vision, "vision_model", VISION)
-    copy_weights(model, text, "text_model", TEXT)
-    return vision.eval(), text.eval()
-
-
-VISION = {
-    "class_embedding": "embeddings.class_embedding",
-    "positional_embedding": "embeddings.position_embedding.weight",
-    "conv1.weight": "embeddings.patch_embedding.weight",
-    "ln_pre": "pre_layrnorm",
-    "ln_post": "post_layernorm",
-    "proj": "visual_projection.weight",
-}
-TEXT = {
-    "token_embedding.weight": "embeddings.token_embedding.weight",
-    "positional_embedding": "embeddings.position_embedding.weight",
-    "ln_final": "final_layer_norm",
-    "text_projection": "text_projection.weight",
-}
-BLOCK = {
-    "ln_1": "layer_norm1",
-    "ln_2": "layer_norm2",
-    "mlp.c_fc": "mlp.fc1",
-    "mlp.c_proj": "mlp.fc2",
-}
-
-
-def copy_weights(source, destination, prefix, names):
-    """open_clip's tensors under transformers' names; every tensor must find its place."""
-    tensors = dict(source.state_dict())
-    found = {}
-    for old, new in names.items():
-        where = new if "projection" in new else f"{prefix}.{new}"
-        if old.startswith("ln_"):
-            found |= {f"{where}.{kind}": tensors[f"{old}.{kind}"] for kind in ("weight", "bias")}
-        else:
-            found[where] = tensors[old].T if "proj" in old else tensors[old]
-    for layer in range(LAYERS):
-        old, new = f"transformer.resblocks.{layer}", f"{prefix}.encoder.layers.{layer}"
-        for kind in ("weight", "bias"):
-            for a, b in BLOCK.items():
-                found[f"{new}.{b}.{kind}"] = tensors[f"{old}.{a}.{kind}"]
-            parts = tensors[f"{old}.attn.in_proj_{kind}"].chunk(3)
-            for part, name in zip(parts, "qkv", strict=True):
-                found[f"{new}.self_attn.{name}_proj.{kind}"] = part
-            found[f"{new}.self_attn.out_proj.{kind}"] = tensors[f"{old}.attn.out_proj.{kind}"]
-    expected = {n for n in destination.state_dict() if not n.endswith("position_ids")}
-    short = {name.removeprefix(f"{prefix}."): name for name in found}
-    remap = {name: name if name in found else short[name] for name in expected}
-    assert len(remap) == len(found)
-    destination.load_state_dict({name: found[old] for name, old in remap.items()}, strict=True)
 
 
 @pytest.mark.parametrize("quick_gelu", [True, False])
 @torch.no_grad()
 def test_image_tokens_equal_transformers(quick_gelu, make_clip):
     model = make_clip(quick_gelu)
-    vision, _ = transformers_models(model, quick_gelu)
+    vision, _ = clip_conversion.as_transformers(model, quick_gelu)
     images = torch.randn(5, 3, IMAGE, IMAGE)
     found = clip.image_tokens(model, images)
     assert found.shape == (5, (IMAGE // PATCH) ** 2 + 1, JOINT)
-    output = vision(images)
-    inner = getattr(vision, "vision_model", vision)
-    tokens = vision.visual_projection(inner.post_layernorm(output.last_hidden_state))
-    expected = tokens / output.image_embeds.norm(dim=-1)[:, None, None]
+    expected = clip_conversion.image_tokens(vision, images)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -117,16 +35,12 @@ def test_image_tokens_equal_transformers(quick_gelu, make_clip):
 @torch.no_grad()
 def test_text_tokens_equal_transformers(quick_gelu, make_clip):
     model = make_clip(quick_gelu)
-    _, text = transformers_models(model, quick_gelu)
-    ids = torch.zeros(4, CONTEXT, dtype=torch.long)
-    for row, length in enumerate((1, 4, 2, CONTEXT - 2)):
-        ids[row, 0] = START
-        ids[row, 1 : 1 + length] = torch.randint(1, 400, (length,))
-        ids[row, 1 + length] = END
+    _, text = clip_conversion.as_transformers(model, quick_gelu)
+    lengths = [1, 4, 2, CONTEXT - 2]
+    ids = clip_conversion.random_ids(model, lengths, torch.Generator().manual_seed(5))
     found = clip.text_tokens(model, ids)
-    output = text(ids)
-    expected = text.text_projection(output.last_hidden_state)
-    expected = expected / output.text_embeds.norm(dim=-1)[:, None, None]
+    assert found.shape == (4, CONTEXT, JOINT)
+    expected = clip_conversion.text_tokens(text, ids)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
