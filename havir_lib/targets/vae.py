@@ -59,6 +59,7 @@ def load_vae(
             folder,
             subfolder="vae",
             local_files_only=True,
+            use_safetensors=any((folder / "vae").glob("*.safetensors*")),
             output_loading_info=True,
             torch_dtype=dtype,
         )
