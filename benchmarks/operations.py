@@ -1,0 +1,242 @@
+"""What single cached results of a run cost, watched from outside, and what that means in full.
+
+A result is under way while its ``<cache>/<kind>/<key>.partial`` exists, so looking at the cache
+folder from time to time gives its seconds and the memory held meanwhile, without touching the code
+that is measured.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import nnls
+
+from havir_lib.cache import is_finished, recipe_of
+from havir_lib.config import Config, Fit
+from havir_lib.diffusion.schedule import n_steps_run
+from havir_lib.training.checkpoint import read_description
+
+TRAINED = ("trained_structural", "trained_semantic")
+
+
+@dataclass
+class Operation:
+    """One cached result.
+
+    Attributes
+    ----------
+    kind, key : str
+    step : str
+        The notebook that made it.
+    seconds : float
+        To within the interval of looking.
+    peak : int
+        Most bytes held while it was made, by everything that ran.
+    first : bool
+        Whether it is the first of its kind in its notebook, and so the one that loads the model.
+    """
+
+    kind: str
+    key: str
+    step: str
+    seconds: float = 0.0
+    peak: int = 0
+    first: bool = False
+
+
+class Watcher:
+    """Sees results come into being.
+
+    Parameters
+    ----------
+    cache : Path
+    step : str
+    """
+
+    def __init__(self, cache: Path, step: str) -> None:
+        self.cache, self.step = cache, step
+        self._seen: dict[tuple[str, str], tuple[float, float, int]] = {}
+
+    def look(self, held: int) -> None:
+        """Note which results are under way, with `held` bytes in memory."""
+        now = time.monotonic()
+        for partial in self.cache.glob("*/*.partial"):
+            key = (partial.parent.name, partial.stem)
+            begin, _, peak = self._seen.get(key, (now, now, 0))
+            self._seen[key] = (begin, now, max(peak, held))
+
+    @property
+    def operations(self) -> list[Operation]:
+        """The results that were finished, in the order of their beginning."""
+        found, kinds = [], set()
+        for (kind, key), (begin, end, peak) in sorted(self._seen.items(), key=lambda x: x[1][0]):
+            if is_finished(self.cache / kind / key):
+                first = kind not in kinds
+                found.append(Operation(kind, key, self.step, end - begin, peak, first))
+                kinds.add(kind)
+        return found
+
+
+def images_and_evaluations(recipe: dict) -> tuple[int, int]:
+    """Images of a set of reconstructions, and UNet evaluations of each (0: only decoded)."""
+    switches, sampling = recipe["configuration"], recipe["sampling"]
+    n = len(recipe["seeds"])
+    if not (switches.get("use_image", True) or switches.get("use_text", True)):
+        return n, 0
+    if not switches.get("use_latent", True):
+        return n, sampling["steps"]
+    names = ("steps", "strength", "strength_convention")
+    return n, n_steps_run(*(sampling[name] for name in names))
+
+
+def count(folder: Path, kind: str) -> tuple[int, str]:
+    """How much work a finished result was, and in which unit."""
+    if kind == "targets":
+        return len(np.load(folder / "latents.npy", mmap_mode="r")), "image"
+    if kind == "subjects":
+        return pd.read_csv(folder / "trials.csv")["session"].nunique(), "session"
+    if kind in TRAINED:
+        settings = read_description(folder / "last.safetensors")["settings"]
+        return training_steps(Fit(**settings["fit"]), settings["images"]), "step"
+    if kind == "scores":
+        return pd.read_csv(folder / "scores.csv")["image"].nunique(), "image"
+    return 1, "result"
+
+
+def training_steps(fit: Fit, n_images: int) -> int:
+    """Optimiser steps of a whole training."""
+    fitted = n_images - max(1, round(fit.validation_fraction * n_images))
+    return fit.epochs * max(1, fitted // fit.batch_size)
+
+
+@dataclass(frozen=True)
+class FullCounts:
+    """The numbers of NSD that the extrapolation multiplies with.
+
+    Attributes
+    ----------
+    sessions, test, train : int
+        Of a subject with all its data (37 sessions).
+    hour : int
+        Most training images that one session can show.
+    """
+
+    sessions: int = 37
+    test: int = 982
+    train: int = 8859
+    hour: int = 750
+
+    def of(self, config: Config, n_subjects: int = 4) -> dict[str, int]:
+        """Units of each kind in a full run of a profile: one base subject, others by transfer."""
+        others = n_subjects - 1
+        steps = config.diffusion.steps
+        run = n_steps_run(steps, config.diffusion.strength, config.diffusion.strength_convention)
+        # HAVIR, shuffled, ridge, true targets, w/o e_cap, w/o e_img; w/o z' runs every step, as
+        # does the base subject's recovery from tokens alone
+        evaluations = (6 * run + steps) * n_subjects + steps
+        images = (7 + 3) * n_subjects + 1  # and "only z'" of HAVIR, ridge and true targets
+        training = config.training
+        return {
+            "subjects": self.sessions * n_subjects,
+            "targets": self.train + self.test + others * (self.hour + self.test),
+            "trained_structural": training_steps(training.structural, self.train)
+            + others * training_steps(training.transfer_structural, self.hour),
+            "trained_semantic": training_steps(training.semantic, self.train)
+            + others * training_steps(training.transfer_semantic, self.hour),
+            "UNet evaluations": evaluations * self.test,
+            "decoded images": images * self.test,
+            "loads of the diffusion model": 5 + n_subjects,  # notebooks 00, 03, 04, 06 to 08
+            "scores": 9 * n_subjects * self.test,  # 5 methods and 4 ablated configurations
+        }
+
+
+def operation_table(
+    operations: Iterable[Operation], cache: Path, full: dict[str, int]
+) -> pd.DataFrame:
+    """One row per kind of work, with the arithmetic of its extrapolation.
+
+    Returns
+    -------
+    DataFrame
+        Columns step, what, measured_units, unit, seconds, peak_gb, seconds_per_unit, full_units,
+        full_hours = seconds_per_unit * full_units / 3600; empty where a kind does not simply grow
+        with a count.
+    """
+    operations = list(operations)
+    made = [item for item in operations if item.kind == "reconstructions"]
+    rows = _reconstruction_rows(made, cache) if made else []
+    for kind in dict.fromkeys(item.kind for item in operations if item.kind != "reconstructions"):
+        own = [item for item in operations if item.kind == kind]
+        counts = [count(cache / kind / item.key, kind) for item in own]
+        rows.append(_row(kind, own, sum(n for n, _ in counts), counts[0][1]))
+    for row in rows:
+        row["full_units"] = full.get(row["what"])
+        if row["full_units"] is not None:
+            row["full_hours"] = row["seconds_per_unit"] * row["full_units"] / 3600
+    return pd.DataFrame(rows)
+
+
+def _row(what: str, own: list[Operation], units: float, unit: str) -> dict:
+    seconds = sum(item.seconds for item in own)
+    return {
+        "step": ", ".join(dict.fromkeys(item.step for item in own)),
+        "what": what,
+        "measured_units": units,
+        "unit": unit,
+        "seconds": seconds,
+        "peak_gb": max(item.peak for item in own) / 1e9,
+        "seconds_per_unit": seconds / units,
+    }
+
+
+def _reconstruction_rows(made: list[Operation], cache: Path) -> list[dict]:
+    """Loading, UNet evaluations and decoding, told apart by non-negative least squares."""
+    counts = [images_and_evaluations(recipe_of(cache / item.kind / item.key)) for item in made]
+    design = np.array(
+        [
+            [item.first, n * evaluations, n]
+            for item, (n, evaluations) in zip(made, counts, strict=True)
+        ],
+        dtype=float,
+    )
+    each, _ = nnls(design, np.array([item.seconds for item in made]))
+    names = ("loads of the diffusion model", "UNet evaluations", "decoded images")
+    rows = []
+    for name, unit, column, seconds in zip(
+        names, ("notebook", "evaluation", "image"), design.T, each, strict=True
+    ):
+        concerned = [item for item, x in zip(made, column, strict=True) if x]
+        row = _row(name, concerned, column.sum(), unit)
+        rows.append(row | {"seconds": seconds * column.sum(), "seconds_per_unit": seconds})
+    return rows
+
+
+def notebook_table(steps: Iterable[dict], operations: Iterable[Operation]) -> pd.DataFrame:
+    """One row per notebook, with what it spent outside cached results."""
+    operations = list(operations)
+    rows = []
+    for step in steps:
+        own = sum(item.seconds for item in operations if item.step == step["step"])
+        rows.append(
+            {
+                "step": step["step"],
+                "what": "whole notebook",
+                "measured_units": 1,
+                "unit": "notebook",
+                "seconds": step["seconds"],
+                "peak_gb": step["peak"] / 1e9,
+                "seconds_per_unit": step["seconds"],
+                "outside_results": max(0.0, step["seconds"] - own),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def from_json(items: Iterable[dict]) -> list[Operation]:
+    """Operations as they were written down."""
+    return [replace(Operation("", "", ""), **item) for item in items]
