@@ -41,6 +41,24 @@ def _resize(tensor: torch.Tensor, size: int, how: Preparation) -> torch.Tensor:
     return resized.clamp(0, 1)  # bicubic overshoots
 
 
+def resized(images: np.ndarray, size: int) -> np.ndarray:
+    """Images at `size` x `size` pixels (bilinear, antialiased), as they are if they have that size.
+
+    Parameters
+    ----------
+    images : uint8 array (n, H, W, 3)
+
+    Returns
+    -------
+    uint8 array (n, size, size, 3)
+    """
+    check_images(images)
+    if images.shape[1:3] == (size, size):
+        return images
+    pixels = prepare(images, Preparation(size, first_size=None, antialias=True)) * 255
+    return pixels.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+
+
 def check_images(images: np.ndarray) -> None:
     """Raise :class:`ShapeError` unless `images` is uint8 of shape (n, H, W, 3)."""
     if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:

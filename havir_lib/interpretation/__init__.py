@@ -9,6 +9,7 @@ Shape words: V voxels, H hidden units, n images, T outputs, R null models, S see
 
 from havir_lib.interpretation.patterns import (
     activation_pattern,
+    activation_pattern_norm,
     gradient_times_input,
     haufe_pattern,
     pattern_norm,
@@ -28,6 +29,7 @@ from havir_lib.interpretation.weights import scaled_weight_norm, weight_norm
 __all__ = [
     "LinearMaps",
     "activation_pattern",
+    "activation_pattern_norm",
     "compare_with_null",
     "gradient_times_input",
     "haufe_pattern",

@@ -28,6 +28,7 @@ from scipy.linalg import cho_factor, cho_solve, eigh
 from havir_lib.errors import ShapeError
 
 Measure = Literal["covariance", "norm"]
+TARGETS_AT_ONCE = 2**14
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +86,11 @@ def permuted_label_maps(
         If the numbers of rows differ.
     """
     voxels = np.asarray(voxels, dtype=np.float32)
-    targets = np.asarray(targets, dtype=np.float32).reshape(len(targets), -1)
+    targets = np.asarray(targets).reshape(len(targets), -1)
     if len(voxels) != len(targets):
         raise ShapeError(f"{len(voxels)} rows of voxels, but {len(targets)} rows of targets")
     voxels = voxels - voxels.mean(axis=0)
-    scores = _components(targets - targets.mean(axis=0), n_components)
+    scores = _components(targets, n_components)
     solved = _solver(voxels, alpha, measure)
     maps = [
         np.linalg.norm(voxels.T @ solved(scores[rows]), axis=1)
@@ -107,8 +108,12 @@ def _orders(n: int, n_permutations: int, seed: int) -> Iterator[np.ndarray]:
 
 
 def _components(targets: np.ndarray, n_components: int | None) -> np.ndarray:
-    """Rows in a basis of few directions that keeps their scalar products, (n, r)."""
-    gram = (targets @ targets.T).astype(np.float64)
+    """Centred rows in a basis of few directions that keeps their scalar products, (n, r)."""
+    gram = np.zeros((len(targets), len(targets)))
+    for start in range(0, targets.shape[1], TARGETS_AT_ONCE):  # tokens of NSD are 7 GB in float32
+        part = targets[:, start : start + TARGETS_AT_ONCE].astype(np.float32)
+        part -= part.mean(axis=0)
+        gram += part @ part.T
     n = len(gram)
     values, vectors = eigh(gram, subset_by_index=[max(0, n - (n_components or n)), n - 1])
     return (vectors * np.sqrt(np.maximum(values, 0))).astype(np.float32)

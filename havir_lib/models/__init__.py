@@ -1,8 +1,8 @@
 """The two branches of HAVIR, their losses, and the ridge baseline (sections III-A and III-B)."""
 
-from havir_lib.models.build import build, for_new_subject
+from havir_lib.models.build import build, build_embedding, for_new_subject
 from havir_lib.models.losses import semantic_loss, structural_loss
-from havir_lib.models.ridge import RidgeDecoder, fit_ridge
+from havir_lib.models.ridge import RidgeDecoder, fit_ridge, predict_ridge
 from havir_lib.models.semantic_extractor import SemanticExtractor
 from havir_lib.models.structural_generator import StructuralGenerator
 
@@ -11,7 +11,9 @@ __all__ = [
     "SemanticExtractor",
     "StructuralGenerator",
     "build",
+    "build_embedding",
     "fit_ridge",
+    "predict_ridge",
     "for_new_subject",
     "semantic_loss",
     "structural_loss",

@@ -36,15 +36,31 @@ def build(architecture: dict[str, Any], seed: int = 0) -> Model:
         return SemanticExtractor(n_voxels, tuple(image_shape), tuple(text_shape), settings)
 
 
+def build_embedding(architecture: dict[str, Any], seed: int = 0) -> torch.nn.Sequential:
+    """The voxel embedding of ``build(architecture, seed)``, without the rest.
+
+    The rest of a Semantic Extractor for ViT-L/14 is 2 GB of random numbers.
+    """
+    kinds = {
+        "structural": (StructuralGenerator, config.StructuralGenerator),
+        "semantic": (SemanticExtractor, config.SemanticExtractor),
+    }
+    model, settings = kinds[architecture["branch"]]
+    with seeded(seed):
+        return model.embedding(
+            architecture["n_voxels"], settings.model_validate(architecture["settings"])
+        )
+
+
 def for_new_subject(base: Model, n_voxels: int, seed: int = 0) -> Model:
     """Copy `base` with a fresh voxel embedding for `n_voxels` voxels.
 
     Every other weight is that of `base` (appendix C, transfer: a new subject has other voxels, but
     the way from the hidden space to latents or tokens is shared).
     """
-    fresh = build({**base.architecture, "n_voxels": n_voxels}, seed)
     model = copy.deepcopy(base)
-    model.n_voxels, model.embed = n_voxels, fresh.embed
+    model.n_voxels = n_voxels
+    model.embed = build_embedding(model.architecture, seed)
     return model
 
 

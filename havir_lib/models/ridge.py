@@ -23,6 +23,7 @@ from sklearn.model_selection import KFold
 from havir_lib.errors import ShapeError
 
 TARGETS_BATCH = 4096  # target entries solved at once; bounds memory, does not change results
+FITTED_AT_ONCE = 2**16  # target entries whose weights are in memory at once
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,32 @@ def fit_ridge(
         solution = solve(x, backend.asarray(y, dtype="float32", device="cpu"), **options)
         best, coef, scores, intercept = (backend.to_numpy(part) for part in solution)
     return RidgeDecoder(coef, intercept, best, scores.reshape(-1), targets.shape[1:])
+
+
+def predict_ridge(
+    betas: np.ndarray, targets: np.ndarray, new_betas: np.ndarray, **options
+) -> np.ndarray:
+    """Fit, and predict targets of other betas, some target entries at a time.
+
+    The weights of 10,000 voxels for all image tokens of ViT-L/14 would take 8 GB, and as much again
+    while they are made.
+
+    Parameters
+    ----------
+    betas, targets, options
+        As in :func:`fit_ridge`.
+    new_betas : ndarray, shape (m, V)
+
+    Returns
+    -------
+    ndarray, shape (m, ...) float32
+    """
+    flat = targets.reshape(len(targets), -1)
+    parts = [
+        fit_ridge(betas, flat[:, start : start + FITTED_AT_ONCE], **options).predict(new_betas)
+        for start in range(0, max(1, flat.shape[1]), FITTED_AT_ONCE)
+    ]
+    return np.concatenate(parts, axis=1).reshape(len(new_betas), *targets.shape[1:])
 
 
 def _solve_dual(x, y, **options):

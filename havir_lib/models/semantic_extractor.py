@@ -52,13 +52,18 @@ class SemanticExtractor(nn.Module):
         self.n_voxels, self.settings = n_voxels, settings
         self.image_shape, self.text_shape = tuple(image_shape), tuple(text_shape)
         hidden = settings.hidden
-        n_inputs = _n_inputs(n_voxels, settings.pooled_voxels)
-        self.embed = voxel_embedding(n_inputs, hidden, nn.GELU, settings.dropout_in, bias=True)
+        self.embed = self.embedding(n_voxels, settings)  # first, see `build_embedding`
         self.mlp = ResidualMLP(hidden, settings.n_blocks, nn.GELU, settings.dropout, bias=True)
         self.image_head = nn.Linear(hidden, math.prod(image_shape))
         self.text_head = nn.Linear(hidden, math.prod(text_shape))
         for head, (_, width) in ((self.image_head, image_shape), (self.text_head, text_shape)):
             _start_at_token_scale(head, width)
+
+    @staticmethod
+    def embedding(n_voxels: int, settings: config.SemanticExtractor) -> nn.Sequential:
+        """The layer that belongs to a subject, (B, V) → (B, hidden), with fresh weights."""
+        n_inputs = _n_inputs(n_voxels, settings.pooled_voxels)
+        return voxel_embedding(n_inputs, settings.hidden, nn.GELU, settings.dropout_in, bias=True)
 
     def forward(self, betas: Tensor) -> tuple[Tensor, Tensor]:
         """Predict tokens (B, Ti, D) and (B, Tt, D) in Versatile Diffusion's scale."""

@@ -50,11 +50,16 @@ class StructuralGenerator(nn.Module):
         _check_sizes(latent_shape, settings)
         self.n_voxels, self.latent_shape, self.settings = n_voxels, tuple(latent_shape), settings
         hidden, channels, side = settings.hidden, settings.map_channels, settings.map_size
-        self.embed = voxel_embedding(n_voxels, hidden, nn.SiLU, settings.dropout_in, bias=False)
+        self.embed = self.embedding(n_voxels, settings)  # first, see `build_embedding`
         self.mlp = ResidualMLP(hidden, settings.n_blocks, nn.SiLU, settings.dropout, bias=False)
         self.to_map = nn.Linear(hidden, channels * side * side, bias=False)
         self.norm = nn.GroupNorm(1, channels)
         self.upsampler = _upsampler(channels, latent_shape[0], settings.decoder_channels)
+
+    @staticmethod
+    def embedding(n_voxels: int, settings: config.StructuralGenerator) -> nn.Sequential:
+        """The layer that belongs to a subject, (B, V) → (B, hidden), with fresh weights."""
+        return voxel_embedding(n_voxels, settings.hidden, nn.SiLU, settings.dropout_in, bias=False)
 
     def forward(self, betas: Tensor) -> Tensor:
         """Predict latents (B, C, h, w), in the scaled units that the diffusion model works in."""

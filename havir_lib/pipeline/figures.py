@@ -16,6 +16,7 @@ from havir_lib.data.layout import layout_of
 from havir_lib.data.rois import read_volume
 from havir_lib.data.spaces import native_space
 from havir_lib.evaluation.correlation import paired_correlation
+from havir_lib.evaluation.preparation import resized
 from havir_lib.evaluation.published import load_published
 from havir_lib.interpretation import save_volume, to_volume
 from havir_lib.pipeline import brains, decoding, images, interpretability, tables
@@ -45,6 +46,7 @@ from havir_lib.plots.rois import (
 )
 from havir_lib.plots.training import figure_training
 
+PICTURES_AT_ONCE = 64
 MAKES = {
     "fig1_framework": "framework",
     "roi_maps": "roi_maps",
@@ -313,11 +315,21 @@ def chosen_rows(run: Run, n: int) -> np.ndarray:
     """
     name = run.base_subject
     truth, made = brains.test_images(run, name), images.reconstructions(run, name).images
-    quality = paired_correlation(decoding.flat(truth), decoding.flat(made))
+    quality = _pixel_correlation(truth, made)
     best = np.argsort(-quality, kind="stable")[: max(n, len(quality) // 4)]
     grey = truth[best].mean(axis=-1)
     detail = np.abs(np.diff(grey, axis=1)).mean((1, 2)) + np.abs(np.diff(grey, axis=2)).mean((1, 2))
     return best[np.argsort(-detail, kind="stable")[:n]]
+
+
+def _pixel_correlation(truth: np.ndarray, made: np.ndarray) -> np.ndarray:
+    """Of each picture (n,), at the size they are made in; a few in memory at a time."""
+    parts = []
+    for start in range(0, len(made), PICTURES_AT_ONCE):
+        part = slice(start, start + PICTURES_AT_ONCE)
+        shown = resized(truth[part], made.shape[1])
+        parts.append(paired_correlation(decoding.flat(shown), decoding.flat(made[part])))
+    return np.concatenate(parts)
 
 
 def random_rows(run: Run, n_images: int, n: int) -> np.ndarray:

@@ -12,9 +12,8 @@ import pandas as pd
 from havir_lib.data.subject import average_repeats
 from havir_lib.interpretation import (
     LinearMaps,
-    activation_pattern,
+    activation_pattern_norm,
     compare_with_null,
-    pattern_norm,
     permuted_label_maps,
     roi_summary,
     scaled_weight_norm,
@@ -23,7 +22,7 @@ from havir_lib.interpretation import (
     weight_norm,
 )
 from havir_lib.io import load_arrays, save_arrays
-from havir_lib.models import build
+from havir_lib.models import build_embedding
 from havir_lib.pipeline import brains
 from havir_lib.pipeline.decoding import Branch, targets, trained
 from havir_lib.pipeline.run import Run
@@ -67,22 +66,21 @@ def importance(run: Run, name: str, branch: Branch) -> Importance:
     voxels = getattr(brain, branch)
     model = load_model(trained(run, name, branch) / BEST)
     betas, _, _ = average_repeats(brain.train_betas[:, voxels], brain.train_images)
-    weight = _first_weight(model)
+    weight = _first_weight(model.embed)
     outputs = predict(model, betas, run.device)
-    flat = np.concatenate([part.reshape(len(part), -1) for part in outputs], axis=1)
     maps = {
         "norm": weight_norm(weight),
         "scaled": scaled_weight_norm(weight, betas.std(axis=0)),
-        "pattern": pattern_norm(activation_pattern(betas, flat)),
+        "pattern": activation_pattern_norm(betas, outputs),
     }
-    fresh = (build(model.architecture, seed=1 + seed) for seed in range(N_NULL))
-    null = np.stack([weight_norm(_first_weight(network)) for network in fresh])
+    fresh = (build_embedding(model.architecture, seed=1 + seed) for seed in range(N_NULL))
+    null = np.stack([weight_norm(_first_weight(embedding)) for embedding in fresh])
     return Importance(maps, null, voxels)
 
 
-def _first_weight(model) -> np.ndarray:
-    """Weights of the first linear layer, (hidden, V)."""
-    return model.embed[0].weight.detach().cpu().numpy()
+def _first_weight(embedding) -> np.ndarray:
+    """Weights of the linear layer of a voxel embedding, (hidden, V)."""
+    return embedding[0].weight.detach().cpu().numpy()
 
 
 def by_region(run: Run, name: str, branch: Branch) -> pd.DataFrame:
@@ -120,10 +118,9 @@ def permuted_labels(run: Run, name: str, branch: Branch) -> LinearMaps:
     }
 
     def build(folder: Path) -> None:
-        chosen = target.select(ids)
-        wanted = chosen.latents if branch == "structural" else chosen.image_tokens
+        wanted = target.latents if branch == "structural" else target.image_tokens
         made = permuted_label_maps(
-            betas, wanted, n_permutations=N_PERMUTATIONS, seed=run.config.seed
+            betas, wanted[target.rows(ids)], n_permutations=N_PERMUTATIONS, seed=run.config.seed
         )
         save_arrays(folder / "maps.npz", observed=made.observed, null=made.null)
 

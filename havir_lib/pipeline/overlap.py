@@ -24,7 +24,7 @@ from havir_lib.evaluation.statistics import bootstrap_mean
 from havir_lib.io import load_arrays, save_arrays
 from havir_lib.pipeline import brains, decoding, embeddings
 from havir_lib.pipeline.decoding.networks import fitted
-from havir_lib.pipeline.decoding.ridge import fit_decoder
+from havir_lib.pipeline.decoding.ridge import decode_ridge
 from havir_lib.pipeline.decoding.shared import full_length, true_predictions
 from havir_lib.pipeline.run import Run
 from havir_lib.pipeline.statistics import compared, summarised
@@ -217,7 +217,8 @@ def _ridge_tokens(run: Run, brain: Subject) -> np.ndarray:
 
     def build(folder: Path) -> None:
         betas, ids, _ = average_repeats(brain.train_betas[:, role], brain.train_images)
-        decoder = fit_decoder(run, betas, target.image_tokens[target.rows(ids)])
-        save_arrays(folder / "tokens.npz", tokens=decoder.predict(brain.test_betas[:, role]))
+        wanted = target.image_tokens[target.rows(ids)]
+        tokens = decode_ridge(run, betas, wanted, brain.test_betas[:, role])
+        save_arrays(folder / "tokens.npz", tokens=tokens)
 
     return load_arrays(run.cached("ridge_tokens", recipe, build) / "tokens.npz")["tokens"]

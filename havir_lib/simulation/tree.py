@@ -44,6 +44,8 @@ from havir_lib.simulation.tables import write_experiment, write_responses
 from havir_lib.simulation.transforms import write_transforms
 
 MARKER = "simulation.json"
+NCSNR_AT_ONCE = 2**27
+"""Single-trial betas of which noise ceilings are estimated at once."""
 
 
 def write_tree(config: Config, root: Path) -> None:
@@ -178,9 +180,19 @@ def _write_betas(person: Person, settings: Simulation, design: Design, folder: P
         if not path.is_file():
             _write_session(path, sessions[-1], person)
     ncsnr = np.zeros(person.anatomy.shape, np.float32)
-    z = zscore_within(np.concatenate(sessions), design.sessions)
-    ncsnr[tuple(person.voxels.ijk.T)] = estimate_ncsnr(z, design.masterordering)
+    ncsnr[tuple(person.voxels.ijk.T)] = _ncsnr(sessions, design)
     write_nifti(folder / "ncsnr.nii.gz", ncsnr, person.anatomy.affine)
+
+
+def _ncsnr(sessions: list[np.ndarray], design: Design) -> np.ndarray:
+    """Of every voxel; some voxels at a time, since 40 sessions of a whole brain take 30 GB."""
+    n_voxels, parts = sessions[0].shape[1], []
+    step = max(1, NCSNR_AT_ONCE // len(design.masterordering))
+    for start in range(0, n_voxels, step):
+        betas = np.concatenate([session[:, start : start + step] for session in sessions])
+        z = zscore_within(betas, design.sessions)
+        parts.append(estimate_ncsnr(z, design.masterordering))
+    return np.concatenate(parts)
 
 
 def _write_session(path: Path, betas: np.ndarray, person: Person) -> None:

@@ -9,6 +9,7 @@ Shape words: n images, B batch, R most repeats of one image, V voxels, K version
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from torch import Tensor
 from havir_lib.errors import DataError, ShapeError, SplitError
 
 Batch = tuple[Tensor, tuple[Tensor, ...]]
+CHECKED_AT_ONCE = 2**26  # numbers
 
 
 @dataclass(frozen=True)
@@ -148,11 +150,17 @@ def split_images(n: int, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
 
 def check_finite(name: str, array: np.ndarray) -> None:
     """Raise :class:`DataError` if `array` holds NaN or infinity, saying how many and where."""
-    bad = ~np.isfinite(array)
-    if bad.any():
-        first = tuple(int(axis) for axis in np.argwhere(bad)[0])
+    n_bad, first = 0, None
+    rows = max(1, CHECKED_AT_ONCE // max(1, math.prod(array.shape[1:])))
+    for start in range(0, len(array), rows):  # a mask of all tokens of NSD would take 3 GB
+        bad = ~np.isfinite(array[start : start + rows])
+        if first is None and bad.any():
+            row, *axes = np.argwhere(bad)[0].tolist()
+            first = (start + row, *axes)
+        n_bad += int(bad.sum())
+    if n_bad:
         raise DataError(
-            f"{name}: expected finite numbers, found {bad.sum()} that are NaN or infinite among "
+            f"{name}: expected finite numbers, found {n_bad} that are NaN or infinite among "
             f"{array.size}; the first is at index {first}. Drop bad voxels before training."
         )
 

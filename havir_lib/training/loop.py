@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
@@ -72,8 +71,8 @@ def train(
     HavirError
         If the loss is no longer finite.
     """
-    accelerator = Accelerator(cpu=torch.device(device).type == "cpu", mixed_precision=precision)
-    model.to(accelerator.device)
+    device = torch.device(device)
+    model.to(device)
     fitted, held_out = split_images(len(data), fit.validation_fraction, seed)
     n_steps = max(1, len(fitted) // fit.batch_size)  # per epoch; the remainder differs every time
     optimizer, schedule = _optimizer(model, fit, n_steps)
@@ -82,38 +81,40 @@ def train(
     if state.is_finished():
         return state.history
     state.restore()
-    data = data.to(accelerator.device)
-    wrapped, stepper = accelerator.prepare(model, optimizer)
+    data = data.to(device)
     saved = time.monotonic()
     with seeded(seed), _bar(model.branch, fit.epochs * n_steps, state.step) as bar:
         for step in range(state.step, fit.epochs * n_steps):
             epoch, position = divmod(step, n_steps)
-            images = _share(_order(fitted, seed, epoch), position, fit.batch_size, accelerator)
-            torch.manual_seed(_seed(seed, 1, step, accelerator.process_index))
-            betas, targets = _to(accelerator.device, data.draw(images, mix_repeats))
-            wrapped.train()
-            terms = loss(wrapped(betas), targets)
-            accelerator.backward(terms["loss"])
-            stepper.step()
+            images = _order(fitted, seed, epoch)[position * fit.batch_size :][: fit.batch_size]
+            torch.manual_seed(_seed(seed, 1, step))
+            betas, targets = _to(device, data.draw(images, mix_repeats))
+            model.train()
+            terms = loss(_predict(model, betas, precision), targets)
+            terms["loss"].backward()
+            optimizer.step()
             schedule.step()
-            stepper.zero_grad()
+            optimizer.zero_grad()
             state.end_step(terms)
             if position == n_steps - 1:
-                state.end_epoch(validate(wrapped, data, held_out, loss, fit.batch_size))
+                state.end_epoch(validate(model, data, held_out, loss, fit.batch_size, precision))
                 bar.set_postfix(state.latest("val_loss"))
-            if accelerator.is_main_process and time.monotonic() - saved >= checkpoint_seconds:
+            if time.monotonic() - saved >= checkpoint_seconds:
                 state.save()
                 saved = time.monotonic()
             bar.update()
-    if accelerator.is_main_process:
-        state.finish()
-    accelerator.wait_for_everyone()
+    state.finish()
     return state.history
 
 
 @torch.no_grad()
 def validate(
-    model: torch.nn.Module, data: TrainingSet, images: Tensor, loss: Loss, batch_size: int
+    model: torch.nn.Module,
+    data: TrainingSet,
+    images: Tensor,
+    loss: Loss,
+    batch_size: int,
+    precision: str = "no",
 ) -> dict[str, float]:
     """Mean of the loss terms over held-out `images`, with repeats and captions averaged."""
     model.eval()
@@ -121,9 +122,16 @@ def validate(
     totals: dict[str, float] = {}
     for part in images.split(batch_size):
         betas, targets = _to(device, data.mean(part))
-        for name, value in loss(model(betas), targets).items():
+        for name, value in loss(_predict(model, betas, precision), targets).items():
             totals[name] = totals.get(name, 0.0) + value.item() * len(part) / len(images)
     return totals
+
+
+def _predict(model: torch.nn.Module, betas: Tensor, precision: str) -> Tensor | tuple[Tensor, ...]:
+    """The model's output in float32, whatever it was computed in."""
+    with torch.autocast(betas.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        output = model(betas)
+    return output.float() if isinstance(output, Tensor) else tuple(x.float() for x in output)
 
 
 def _optimizer(model: Model, fit: Fit, n_steps: int) -> tuple[AdamW, OneCycleLR]:
@@ -154,12 +162,6 @@ def _seed(*parts: int) -> int:
 def _order(images: Tensor, seed: int, epoch: int) -> Tensor:
     generator = torch.Generator().manual_seed(_seed(seed, 0, epoch))
     return images[torch.randperm(len(images), generator=generator)]
-
-
-def _share(order: Tensor, position: int, batch_size: int, accelerator: Accelerator) -> Tensor:
-    """This process's part of the batch. With several processes SoftCLIP contrasts within a part."""
-    batch = order[position * batch_size : (position + 1) * batch_size]
-    return batch[accelerator.process_index :: accelerator.num_processes]
 
 
 def _to(device: torch.device, batch: Batch) -> Batch:

@@ -86,11 +86,15 @@ def predict(
     """
     check_finite("betas", betas)
     model = model.to(device).eval()
-    parts = []
-    for rows in torch.from_numpy(np.asarray(betas, dtype=np.float32)).split(BATCH):
+    results: list[np.ndarray] = []
+    for n, rows in enumerate(torch.from_numpy(np.asarray(betas, dtype=np.float32)).split(BATCH)):
         output = model(rows.to(device))
-        parts.append([output] if isinstance(output, torch.Tensor) else output)
-    return tuple(torch.cat(kind).float().cpu().numpy() for kind in zip(*parts, strict=True))
+        parts = [output] if isinstance(output, torch.Tensor) else output
+        if not results:  # filled batch by batch: tokens of all of NSD's images are 9 GB
+            results = [np.empty((len(betas), *part.shape[1:]), np.float32) for part in parts]
+        for whole, part in zip(results, parts, strict=True):
+            whole[n * BATCH : n * BATCH + len(part)] = part.float().cpu().numpy()
+    return tuple(results)
 
 
 def predict_test(
@@ -123,10 +127,17 @@ def predict_test(
 
 def token_lengths(targets: Targets, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean length of each token over training images `ids`: image (Ti,) and text (Tt,)."""
-    wanted = targets.select(ids)
-    image = np.linalg.norm(wanted.image_tokens.astype(np.float32), axis=-1).mean(0)
-    text = np.linalg.norm(wanted.text_tokens.astype(np.float32), axis=-1).mean((0, 1))
-    return image, text
+    rows = targets.rows(ids)
+    image = _lengths(targets.image_tokens, rows).mean(0)
+    return image, _lengths(targets.text_tokens, rows).mean((0, 1))
+
+
+def _lengths(tokens: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Length of every token of some images, a few images in memory at a time."""
+    parts = (rows[start : start + BATCH] for start in range(0, len(rows), BATCH))
+    return np.concatenate(
+        [np.linalg.norm(tokens[part].astype(np.float32), axis=-1) for part in parts]
+    )
 
 
 def rescale(predictions: Predictions, lengths: tuple[np.ndarray, np.ndarray]) -> Predictions:

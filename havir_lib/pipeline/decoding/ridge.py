@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from havir_lib.data.subject import Subject, average_repeats
-from havir_lib.models import RidgeDecoder, fit_ridge
+from havir_lib.models import RidgeDecoder, fit_ridge, predict_ridge
 from havir_lib.pipeline.decoding.shared import full_length
 from havir_lib.pipeline.run import Run
 from havir_lib.provenance import source_digest
@@ -38,7 +38,7 @@ def _fit_and_predict(run: Run, brain: Subject, target: Targets) -> Predictions:
     rows = target.rows(ids)
 
     def decode(role: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        return fit_decoder(run, betas[:, role], wanted).predict(brain.test_betas[:, role])
+        return decode_ridge(run, betas[:, role], wanted, brain.test_betas[:, role])
 
     return Predictions(
         decode(brain.structural, target.latents[rows]),
@@ -50,10 +50,16 @@ def _fit_and_predict(run: Run, brain: Subject, target: Targets) -> Predictions:
 
 def fit_decoder(run: Run, betas: np.ndarray, wanted: np.ndarray) -> RidgeDecoder:
     """Ridge regression with this run's penalties, folds, seed and device."""
-    return fit_ridge(
-        betas,
-        wanted,
-        **run.config.ridge.model_dump(),
-        seed=run.config.seed,
-        device=run.device if run.device.type == "cuda" else "cpu",
-    )
+    return fit_ridge(betas, wanted, **_options(run))
+
+
+def decode_ridge(
+    run: Run, betas: np.ndarray, wanted: np.ndarray, new_betas: np.ndarray
+) -> np.ndarray:
+    """What :func:`fit_decoder` predicts from other betas, for targets of any size."""
+    return predict_ridge(betas, wanted, new_betas, **_options(run))
+
+
+def _options(run: Run) -> dict:
+    device = run.device if run.device.type == "cuda" else "cpu"
+    return {**run.config.ridge.model_dump(), "seed": run.config.seed, "device": device}

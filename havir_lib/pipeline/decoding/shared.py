@@ -22,7 +22,8 @@ POOL_BLOCK = 512  # images whose tokens are in memory at once
 def weights_digest(run: Run) -> str:
     """Hash of the diffusion model's and CLIP's weight files."""
     folder = diffusion_folder(run.config.weights)
-    files = sorted([*folder.rglob("*.safetensors"), *folder.rglob("*.json")])
+    kinds = ("*.safetensors", "*.bin", "*.json")
+    files = sorted(file for kind in kinds for file in folder.rglob(kind))
     return digest([run.config.weights, [file_digest(file) for file in files]])
 
 
