@@ -166,7 +166,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--table", action="store_true", help="only write the table")
     parser.add_argument("--subjects", type=int, default=2, choices=(2, 3, 4))
     parser.add_argument("--sessions", type=int, default=1, help="of each subject")
-    parser.add_argument("--repeats", type=int, default=15, help="of each image: 750 / 15 = 50")
+    parser.add_argument("--repeats", type=int, help="of each image; default 15: 750 / 15 = 50")
     parser.add_argument("--shared", type=int, default=3, help="test images")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--steps", type=int, default=2, help="of the sampler")
@@ -174,6 +174,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--through", help="last step to run, e.g. nb03_targets")
     given = parser.parse_args()
     given.folder = given.folder.resolve()
+    given.repeats = given.repeats or (3 if given.toy else 15)
     return given
 
 
