@@ -2,7 +2,7 @@
 # only what changed runs again, subjects run in parallel, and a killed run continues where it was.
 #
 #   snakemake --cores 2 --config profile=demo
-#   snakemake --executor slurm --jobs 8 --config profile=paper data=/path/to/nsd
+#   snakemake --profile configs/slurm --config profile=paper data=/path/to/nsd
 
 from havir_lib.pipeline.workflow import Plan
 

@@ -7,7 +7,7 @@
 #   ./run_all.sh --profile paper --data DIR   the paper's analysis on NSD in DIR
 #   ./run_all.sh --conda                      make the environment with conda/mamba instead of venv
 #   ./run_all.sh --cores N                    how many CPU cores to use (default: all)
-#   ./run_all.sh -- ARGS                      ARGS go to Snakemake, e.g. -- --executor slurm -j 8
+#   ./run_all.sh -- ARGS                      ARGS go to Snakemake, e.g. -- --profile configs/slurm
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 

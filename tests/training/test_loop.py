@@ -127,6 +127,13 @@ def test_result_does_not_depend_on_the_state_of_global_generators(tmp_path):
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
+def test_bfloat16_learns_nearly_the_same(tmp_path):
+    exact = run(tmp_path / "exact")
+    rough = run(tmp_path / "rough", precision="bf16")
+    assert (rough["val_loss"] != exact["val_loss"]).all()
+    np.testing.assert_allclose(rough["val_loss"], exact["val_loss"], rtol=0.02)
+
+
 def test_finished_run_returns_at_once_with_its_weights(tmp_path):
     history = run(tmp_path)
     model = make_model()
