@@ -21,17 +21,19 @@ def main() -> int:
     parser.add_argument("--profile", default="demo")
     parser.add_argument("--workspace", type=Path, help="default: the profile's own")
     parser.add_argument("--cores", default="all")
+    parser.add_argument("--full", action="store_true", help="with every baseline and control")
     given = parser.parse_args()
     place = workspace_of(given.profile, given.workspace and str(given.workspace)).root
     if place.exists() and any(place.iterdir()):
         parser.error(f"{place} is not empty: results found there would not be timed")
     command = [sys.executable, "-m", "havir_lib.cli", "run", "--profile", given.profile]
     command += ["--cores", given.cores]
+    command += ["--full"] * given.full
     if given.workspace:
         command += ["--overrides", json.dumps({"workspace": str(place)})]
     took = watch(command)
     print(
-        f"{given.profile}: {took.seconds / 60:.1f} min on {psutil.cpu_count()} CPUs, peak memory "
+        f"{given.profile}{' in full' * given.full}: {took.seconds / 60:.1f} min on {psutil.cpu_count()} CPUs, peak memory "
         f"{took.peak / 1e9:.1f} GB, at most {took.processes} processes, exit code {took.returncode}"
     )
     return took.returncode
