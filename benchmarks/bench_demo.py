@@ -32,8 +32,9 @@ def main() -> int:
     if given.workspace:
         command += ["--overrides", json.dumps({"workspace": str(place)})]
     took = watch(command)
+    what = f"{given.profile}{' in full' * given.full}"
     print(
-        f"{given.profile}{' in full' * given.full}: {took.seconds / 60:.1f} min on {psutil.cpu_count()} CPUs, peak memory "
+        f"{what}: {took.seconds / 60:.1f} min on {psutil.cpu_count()} CPUs, peak memory "
         f"{took.peak / 1e9:.1f} GB, at most {took.processes} processes, exit code {took.returncode}"
     )
     return took.returncode

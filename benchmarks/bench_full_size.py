@@ -130,7 +130,8 @@ def run_step(step: Step, plan: Plan, given: argparse.Namespace, replica: Replica
             f"{step.name} failed after {took.seconds:.0f} s. The notebook as far as it ran: "
             f"{step.log}. Run the same command again to continue with this step."
         )
-    result = {"step": step.name, "seconds": took.seconds, "peak": took.peak, "remains": remains}
+    result = {"step": step.name, "seconds": took.seconds, "cpu": took.cpu, "peak": took.peak}
+    result["remains"] = remains
     result["operations"] = [asdict(item) for item in watcher.operations]
     write_json(done, result)
     print(f"{step.name}: {took.seconds:.0f} s, peak {took.peak / 1e9:.1f} GB", flush=True)

@@ -33,8 +33,8 @@ class Operation:
     kind, key : str
     step : str
         The notebook that made it.
-    seconds : float
-        To within the interval of looking.
+    seconds, cpu : float
+        Passed, and computed by all cores together; to within the interval of looking.
     peak : int
         Most bytes held while it was made, by everything that ran.
     first : bool
@@ -45,6 +45,7 @@ class Operation:
     key: str
     step: str
     seconds: float = 0.0
+    cpu: float = 0.0
     peak: int = 0
     first: bool = False
 
@@ -60,24 +61,31 @@ class Watcher:
 
     def __init__(self, cache: Path, step: str) -> None:
         self.cache, self.step = cache, step
-        self._seen: dict[tuple[str, str], tuple[float, float, int]] = {}
+        self._begin: dict[tuple[str, str], tuple[float, float]] = {}
+        self._end: dict[tuple[str, str], tuple[float, float]] = {}
+        self._peak: dict[tuple[str, str], int] = {}
 
-    def look(self, held: int) -> None:
+    def look(self, held: int, cpu: float) -> None:
         """Note which results are under way, with `held` bytes in memory."""
-        now = time.monotonic()
+        now = (time.monotonic(), cpu)
         for partial in self.cache.glob("*/*.partial"):
             key = (partial.parent.name, partial.stem)
-            begin, _, peak = self._seen.get(key, (now, now, 0))
-            self._seen[key] = (begin, now, max(peak, held))
+            self._begin.setdefault(key, now)
+            self._end[key] = now
+            self._peak[key] = max(held, self._peak.get(key, 0))
 
     @property
     def operations(self) -> list[Operation]:
         """The results that were finished, in the order of their beginning."""
         found, kinds = [], set()
-        for (kind, key), (begin, end, peak) in sorted(self._seen.items(), key=lambda x: x[1][0]):
+        for place, (begin, used) in sorted(self._begin.items(), key=lambda item: item[1]):
+            kind, key = place
             if is_finished(self.cache / kind / key):
+                seconds, cpu = self._end[place][0] - begin, self._end[place][1] - used
                 first = kind not in kinds
-                found.append(Operation(kind, key, self.step, end - begin, peak, first))
+                found.append(
+                    Operation(kind, key, self.step, seconds, cpu, self._peak[place], first)
+                )
                 kinds.add(kind)
         return found
 
@@ -163,7 +171,8 @@ def operation_table(
     Returns
     -------
     DataFrame
-        Columns step, what, measured_units, unit, seconds, peak_gb, seconds_per_unit, full_units,
+        Columns step, what, measured_units, unit, seconds, cpu_seconds (of all cores: on a machine
+        that others use, less than seconds times cores), peak_gb, seconds_per_unit, full_units,
         full_hours = seconds_per_unit * full_units / 3600; empty where a kind does not simply grow
         with a count.
     """
@@ -189,6 +198,7 @@ def _row(what: str, own: list[Operation], units: float, unit: str) -> dict:
         "measured_units": units,
         "unit": unit,
         "seconds": seconds,
+        "cpu_seconds": sum(item.cpu for item in own),
         "peak_gb": max(item.peak for item in own) / 1e9,
         "seconds_per_unit": seconds / units,
     }
@@ -205,14 +215,15 @@ def _reconstruction_rows(made: list[Operation], cache: Path) -> list[dict]:
         dtype=float,
     )
     each, _ = nnls(design, np.array([item.seconds for item in made]))
+    cpu, _ = nnls(design, np.array([item.cpu for item in made]))
     names = ("loads of the diffusion model", "UNet evaluations", "decoded images")
     rows = []
-    for name, unit, column, seconds in zip(
-        names, ("notebook", "evaluation", "image"), design.T, each, strict=True
-    ):
+    units = ("notebook", "evaluation", "image")
+    for name, unit, column, *found in zip(names, units, design.T, each, cpu, strict=True):
         concerned = [item for item, x in zip(made, column, strict=True) if x]
         row = _row(name, concerned, column.sum(), unit)
-        rows.append(row | {"seconds": seconds * column.sum(), "seconds_per_unit": seconds})
+        row |= {"seconds": found[0] * column.sum(), "cpu_seconds": found[1] * column.sum()}
+        rows.append(row | {"seconds_per_unit": found[0]})
     return rows
 
 
@@ -229,6 +240,7 @@ def notebook_table(steps: Iterable[dict], operations: Iterable[Operation]) -> pd
                 "measured_units": 1,
                 "unit": "notebook",
                 "seconds": step["seconds"],
+                "cpu_seconds": step["cpu"],
                 "peak_gb": step["peak"] / 1e9,
                 "seconds_per_unit": step["seconds"],
                 "outside_results": max(0.0, step["seconds"] - own),

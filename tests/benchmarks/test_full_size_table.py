@@ -56,12 +56,15 @@ def test_loading_evaluating_and_decoding_are_told_apart(tmp_path):
         finished(tmp_path, "reconstructions", key, recipe)
         n, each = images_and_evaluations(recipe)
         seconds = load * first + evaluation * n * each + decoding * n
-        operations.append(Operation("reconstructions", key, "nb", seconds, 10**9, first))
+        operations.append(
+            Operation("reconstructions", key, "nb", seconds, 2 * seconds, 10**9, first)
+        )
     full = {"UNet evaluations": 1800, "decoded images": 36}
     table = operation_table(operations, tmp_path, full).set_index("what")
     assert table.loc["UNet evaluations", "measured_units"] == 3 * 17 + 5 * 17 + 9 * 20
     assert table.loc["UNet evaluations", "seconds_per_unit"] == pytest.approx(evaluation)
     assert table.loc["UNet evaluations", "full_hours"] == pytest.approx(1.0)
+    assert table.loc["UNet evaluations", "cpu_seconds"] == pytest.approx(2 * evaluation * 316)
     assert table.loc["decoded images", "seconds_per_unit"] == pytest.approx(decoding)
     assert table.loc["loads of the diffusion model", "measured_units"] == 2
     assert table.loc["loads of the diffusion model", "seconds"] == pytest.approx(2 * load)
@@ -70,18 +73,19 @@ def test_loading_evaluating_and_decoding_are_told_apart(tmp_path):
 def test_watcher_sees_results_come_into_being(tmp_path):
     watcher = Watcher(tmp_path, "nb03")
     (tmp_path / "targets" / "k1.partial").mkdir(parents=True)
-    watcher.look(5)
+    watcher.look(5, 1.0)
     (tmp_path / "targets" / "k2.partial").mkdir()  # never finished
-    watcher.look(8)
+    watcher.look(8, 3.5)
     (tmp_path / "targets" / "k1.partial").rmdir()
     np.save(finished(tmp_path, "targets", "k1", {}) / "latents.npy", np.zeros((6, 4, 2, 2)))
-    watcher.look(90)
+    watcher.look(90, 7.0)
     (found,) = watcher.operations
     assert (found.kind, found.key, found.step, found.peak) == ("targets", "k1", "nb03", 8)
     assert found.first
+    assert found.cpu == 2.5
     table = operation_table([found], tmp_path, {"targets": 12})
     assert table.loc[0, "measured_units"] == 6
-    outside = notebook_table([{"step": "nb03", "seconds": 60.0, "peak": 9e9}], [found])
+    outside = notebook_table([{"step": "nb03", "seconds": 60.0, "cpu": 9.0, "peak": 9e9}], [found])
     assert outside.loc[0, "outside_results"] == pytest.approx(60 - found.seconds)
 
 
