@@ -85,7 +85,8 @@ def stock_pipeline(
 
 
 def _load(kind: type, folder: Path) -> torch.nn.Module:
-    return kind.from_pretrained(folder, local_files_only=True)
+    safe = any(folder.glob("*.safetensors*"))
+    return kind.from_pretrained(folder, local_files_only=True, use_safetensors=safe)
 
 
 def stock_latents(
