@@ -5,7 +5,7 @@ numbers of voxels, 750 trials per session, stimuli of 425 px, Versatile Diffusio
 of ViT-L/14, the full Structural Generator and Semantic Extractor, the paper's metric networks. Only
 counts are cut: subjects, sessions, images, epochs and sampler steps. The notebooks run through
 papermill, one after the other, while time and memory are watched; ``full_size.csv`` gives seconds
-per unit and extrapolates them to the full counts.
+per unit, as on a machine that nobody else uses, and extrapolates them to the full counts.
 
     python -m benchmarks.bench_full_size --folder results/full_size          40 GB of disk
     python -m benchmarks.bench_full_size --folder /tmp/toy --toy             minutes, small widths
@@ -145,8 +145,8 @@ def write_table(plan: Plan, given: argparse.Namespace) -> pd.DataFrame:
         sys.exit(f"Nothing was measured in {given.folder / 'measured'} yet.")
     operations: list[Operation] = [x for step in steps for x in from_json(step["operations"])]
     full = FullCounts().of(load_config(PROFILE, {"data.root": "."}))
-    work = operation_table(operations, plan.workspace.cache, full)
-    notebooks = notebook_table(steps, operations)
+    work = operation_table(operations, plan.workspace.cache, full, given.threads)
+    notebooks = notebook_table(steps, operations, given.threads)
     resumed = {step["step"] for step in steps if step["remains"]}
     table = pd.concat([work, notebooks], ignore_index=True)
     concerned = table["step"].map(lambda names: bool(resumed & set(names.split(", "))))

@@ -21,6 +21,8 @@ from havir_lib.config import Config, Fit
 from havir_lib.diffusion.schedule import n_steps_run
 from havir_lib.training.checkpoint import read_description
 
+COLUMNS = ["step", "what", "measured_units", "unit", "seconds", "cpu_seconds", "threads"]
+COLUMNS += ["peak_gb", "seconds_per_unit", "full_units", "full_hours"]
 TRAINED = ("trained_structural", "trained_semantic")
 
 
@@ -164,30 +166,41 @@ class FullCounts:
 
 
 def operation_table(
-    operations: Iterable[Operation], cache: Path, full: dict[str, int]
+    operations: Iterable[Operation], cache: Path, full: dict[str, int], threads: int
 ) -> pd.DataFrame:
     """One row per kind of work, with the arithmetic of its extrapolation.
+
+    Parameters
+    ----------
+    threads : int
+        Cores that were used.
 
     Returns
     -------
     DataFrame
-        Columns step, what, measured_units, unit, seconds, cpu_seconds (of all cores: on a machine
-        that others use, less than seconds times cores), peak_gb, seconds_per_unit, full_units,
-        full_hours = seconds_per_unit * full_units / 3600; empty where a kind does not simply grow
-        with a count.
+        Columns step, what, measured_units, unit, seconds (passed), cpu_seconds (computed by all
+        cores together; where others use the machine, that is far less than seconds * threads),
+        threads, peak_gb, seconds_per_unit = cpu_seconds / threads / measured_units, full_units,
+        full_hours = seconds_per_unit * full_units / 3600; the last two are empty where a kind does
+        not simply grow with a count.
     """
     operations = list(operations)
-    made = [item for item in operations if item.kind == "reconstructions"]
-    rows = _reconstruction_rows(made, cache) if made else []
-    for kind in dict.fromkeys(item.kind for item in operations if item.kind != "reconstructions"):
+    mixed = {"reconstructions": _reconstruction_rows, "scores": _score_rows}
+    rows = []
+    for kind in dict.fromkeys(item.kind for item in operations):
         own = [item for item in operations if item.kind == kind]
+        if kind in mixed:
+            rows += mixed[kind](own, cache)
+            continue
         counts = [count(cache / kind / item.key, kind) for item in own]
         rows.append(_row(kind, own, sum(n for n, _ in counts), counts[0][1]))
     for row in rows:
-        row["full_units"] = full.get(row["what"])
+        row |= {"full_units": full.get(row["what"]), "full_hours": None}
+        row["threads"] = threads
+        row["seconds_per_unit"] = row["cpu_seconds"] / threads / row["measured_units"]
         if row["full_units"] is not None:
             row["full_hours"] = row["seconds_per_unit"] * row["full_units"] / 3600
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows)[COLUMNS]
 
 
 def _row(what: str, own: list[Operation], units: float, unit: str) -> dict:
@@ -200,34 +213,49 @@ def _row(what: str, own: list[Operation], units: float, unit: str) -> dict:
         "seconds": seconds,
         "cpu_seconds": sum(item.cpu for item in own),
         "peak_gb": max(item.peak for item in own) / 1e9,
-        "seconds_per_unit": seconds / units,
     }
 
 
 def _reconstruction_rows(made: list[Operation], cache: Path) -> list[dict]:
-    """Loading, UNet evaluations and decoding, told apart by non-negative least squares."""
-    counts = [images_and_evaluations(recipe_of(cache / item.kind / item.key)) for item in made]
-    design = np.array(
-        [
-            [item.first, n * evaluations, n]
-            for item, (n, evaluations) in zip(made, counts, strict=True)
-        ],
-        dtype=float,
+    """Loading, UNet evaluations and decoding."""
+    recipes = [recipe_of(cache / item.kind / item.key) for item in made]
+    counts = [images_and_evaluations(recipe) for recipe in recipes]
+    amounts = {
+        "loads of the diffusion model": ("notebook", [float(item.first) for item in made]),
+        "UNet evaluations": ("evaluation", [n * evaluations for n, evaluations in counts]),
+        "decoded images": ("image", [n for n, _ in counts]),
+    }
+    return _told_apart(made, amounts)
+
+
+def _score_rows(made: list[Operation], cache: Path) -> list[dict]:
+    """Loading the networks, and scoring."""
+    amounts = {
+        "loads of the metric networks": ("notebook", [float(item.first) for item in made]),
+        "scores": ("image", [count(cache / item.kind / item.key, item.kind)[0] for item in made]),
+    }
+    return _told_apart(made, amounts)
+
+
+def _told_apart(made: list[Operation], amounts: dict[str, tuple[str, list[float]]]) -> list[dict]:
+    """Rows of several kinds of work that occur together, by non-negative least squares."""
+    design = np.array([values for _, values in amounts.values()], dtype=float).T
+    seconds, cpu = (
+        nnls(design, np.array([getattr(item, name) for item in made]))[0]
+        for name in ("seconds", "cpu")
     )
-    each, _ = nnls(design, np.array([item.seconds for item in made]))
-    cpu, _ = nnls(design, np.array([item.cpu for item in made]))
-    names = ("loads of the diffusion model", "UNet evaluations", "decoded images")
     rows = []
-    units = ("notebook", "evaluation", "image")
-    for name, unit, column, *found in zip(names, units, design.T, each, cpu, strict=True):
-        concerned = [item for item, x in zip(made, column, strict=True) if x]
-        row = _row(name, concerned, column.sum(), unit)
-        row |= {"seconds": found[0] * column.sum(), "cpu_seconds": found[1] * column.sum()}
-        rows.append(row | {"seconds_per_unit": found[0]})
+    for (name, (unit, values)), wall, busy in zip(amounts.items(), seconds, cpu, strict=True):
+        concerned = [item for item, value in zip(made, values, strict=True) if value]
+        total = sum(values)
+        row = _row(name, concerned, total, unit)
+        rows.append(row | {"seconds": wall * total, "cpu_seconds": busy * total})
     return rows
 
 
-def notebook_table(steps: Iterable[dict], operations: Iterable[Operation]) -> pd.DataFrame:
+def notebook_table(
+    steps: Iterable[dict], operations: Iterable[Operation], threads: int
+) -> pd.DataFrame:
     """One row per notebook, with what it spent outside cached results."""
     operations = list(operations)
     rows = []
@@ -242,7 +270,7 @@ def notebook_table(steps: Iterable[dict], operations: Iterable[Operation]) -> pd
                 "seconds": step["seconds"],
                 "cpu_seconds": step["cpu"],
                 "peak_gb": step["peak"] / 1e9,
-                "seconds_per_unit": step["seconds"],
+                "threads": threads,
                 "outside_results": max(0.0, step["seconds"] - own),
             }
         )

@@ -60,7 +60,7 @@ def test_loading_evaluating_and_decoding_are_told_apart(tmp_path):
             Operation("reconstructions", key, "nb", seconds, 2 * seconds, 10**9, first)
         )
     full = {"UNet evaluations": 1800, "decoded images": 36}
-    table = operation_table(operations, tmp_path, full).set_index("what")
+    table = operation_table(operations, tmp_path, full, 2).set_index("what")
     assert table.loc["UNet evaluations", "measured_units"] == 3 * 17 + 5 * 17 + 9 * 20
     assert table.loc["UNet evaluations", "seconds_per_unit"] == pytest.approx(evaluation)
     assert table.loc["UNet evaluations", "full_hours"] == pytest.approx(1.0)
@@ -83,9 +83,13 @@ def test_watcher_sees_results_come_into_being(tmp_path):
     assert (found.kind, found.key, found.step, found.peak) == ("targets", "k1", "nb03", 8)
     assert found.first
     assert found.cpu == 2.5
-    table = operation_table([found], tmp_path, {"targets": 12})
+    table = operation_table([found], tmp_path, {"targets": 12}, 2)
     assert table.loc[0, "measured_units"] == 6
-    outside = notebook_table([{"step": "nb03", "seconds": 60.0, "cpu": 9.0, "peak": 9e9}], [found])
+    assert table.loc[0, "seconds_per_unit"] == pytest.approx(2.5 / 2 / 6)
+    assert table.loc[0, "full_hours"] == pytest.approx(2.5 / 2 / 6 * 12 / 3600)
+    outside = notebook_table(
+        [{"step": "nb03", "seconds": 60.0, "cpu": 9.0, "peak": 9e9}], [found], 2
+    )
     assert outside.loc[0, "outside_results"] == pytest.approx(60 - found.seconds)
 
 
