@@ -77,7 +77,7 @@ PATH="$(dirname "$python"):$PATH"; export PATH
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 
 if [[ $mode == test ]]; then
-  exec "$python" -m pytest -n 2 --dist loadfile ${extra[@]+"${extra[@]}"}
+  exec "$python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder ${extra[@]+"${extra[@]}"}
 fi
 exec "$python" -m havir_lib.cli run --profile "$profile" ${data:+--data "$data"} --cores "$cores" \
   ${full:+--full} ${extra[@]+-- "${extra[@]}"}

@@ -13,6 +13,14 @@ settings.register_profile("havir", deadline=None)  # a busy machine is not a wro
 settings.load_profile("havir")
 
 
+LONGEST = "test_run_smoke.py"
+
+
+def pytest_collection_modifyitems(items):
+    """The longest file first: one process runs it while the other does everything else."""
+    items.sort(key=lambda item: item.path.name != LONGEST)
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """The one source of random numbers in tests."""
