@@ -20,6 +20,8 @@ from havir_lib.cache import is_finished, recipe_of
 from havir_lib.config import Config, Fit
 from havir_lib.diffusion.schedule import n_steps_run
 from havir_lib.training.checkpoint import read_description
+from havir_lib.training.data import split_images
+from havir_lib.training.loop import steps_per_epoch
 
 COLUMNS = ["step", "what", "measured_units", "unit", "seconds", "cpu_seconds", "threads"]
 COLUMNS += ["peak_gb", "seconds_per_unit", "full_units", "full_hours"]
@@ -120,8 +122,8 @@ def count(folder: Path, kind: str) -> tuple[int, str]:
 
 def training_steps(fit: Fit, n_images: int) -> int:
     """Optimiser steps of a whole training."""
-    fitted = n_images - max(1, round(fit.validation_fraction * n_images))
-    return fit.epochs * max(1, fitted // fit.batch_size)
+    fitted, _ = split_images(n_images, fit.validation_fraction, seed=0)
+    return fit.epochs * steps_per_epoch(fit, len(fitted))
 
 
 @dataclass(frozen=True)

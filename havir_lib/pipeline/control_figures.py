@@ -9,10 +9,14 @@ from havir_lib.pipeline import control_tables
 from havir_lib.pipeline.figures import save
 from havir_lib.pipeline.run import Run
 from havir_lib.plots.controls import figure_curves, figure_intervals
-from havir_lib.plots.style import METHODS, SPARE, SUBJECTS, shades
+from havir_lib.plots.style import METHODS, ROLES, SPARE, shades
 
 MEAN = "mean"
-CURVES = {"transfer": METHODS["HAVIR"], "from scratch": "#0072B2", "ridge": METHODS["ridge"]}
+CURVES = {
+    "transfer": METHODS["HAVIR"],
+    "from scratch": ROLES["structural"],
+    "ridge": METHODS["ridge"],
+}
 CLAIMS = {
     "split": "Divided beats undivided voxels",
     "latent": "The latent is needed",
@@ -92,9 +96,8 @@ def region_ceilings(run: Run) -> Path:
         value=table["relative"], low=table["relative_low"], high=table["relative_high"],
         panel=table["target"] + " from " + table["role"] + " voxels",
     )  # fmt: skip
-    colours = {name: SUBJECTS[name] for name in run.subjects if name in set(table["subject"])}
     figure = figure_intervals(
-        table, panel="panel", row="roi", colour="subject", colours=colours or None, per_row=2,
+        table, panel="panel", row="roi", colour="subject", per_row=2,
         xlabel="Score / ceiling of the same decoder",
     )  # fmt: skip
     caption = "Decoding score of each region relative to its ceiling, per subject."

@@ -128,22 +128,17 @@ def figure_curves(
     with figure_style():
         if row is None:
             n_columns = 2 if len(panels) == 4 else min(PER_ROW, len(panels))
-            n_rows = -(-len(panels) // n_columns)
-            fig = new_figure(PAGE, 10 + 48 * n_rows)
-            grid = fig.subplots(n_rows, n_columns, squeeze=False).flat
-            places = [(ax, name, None) for ax, name in zip(grid, panels, strict=False)]
-            for ax in list(grid.base.flat)[len(panels) :]:
-                ax.set_axis_off()
+            places = [(name, None) for name in panels]
         else:
-            rows = list(dict.fromkeys(table[row]))
-            fig = new_figure(PAGE, 10 + 48 * len(rows))
-            grid = fig.subplots(len(rows), len(panels), squeeze=False, sharey="row", sharex="col")
-            places = [
-                (grid[i, j], name, group)
-                for i, group in enumerate(rows)
-                for j, name in enumerate(panels)
-            ]
-        for ax, name, group in places:
+            n_columns = len(panels)
+            places = [(name, group) for group in dict.fromkeys(table[row]) for name in panels]
+        n_rows = -(-len(places) // n_columns)
+        fig = new_figure(PAGE, 10 + 48 * n_rows)
+        shared = {} if row is None else {"sharey": "row", "sharex": "col"}
+        axes = fig.subplots(n_rows, n_columns, squeeze=False, **shared)
+        for ax in axes.flat[len(places) :]:
+            ax.set_axis_off()
+        for ax, (name, group) in zip(axes.flat, places, strict=False):
             own = table[table[panel] == name]
             own = own if group is None else own[own[row] == group]
             _curves(ax, own, x, colour, colours)

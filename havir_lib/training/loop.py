@@ -74,7 +74,7 @@ def train(
     device = torch.device(device)
     model.to(device)
     fitted, held_out = split_images(len(data), fit.validation_fraction, seed)
-    n_steps = max(1, len(fitted) // fit.batch_size)  # per epoch; the remainder differs every time
+    n_steps = steps_per_epoch(fit, len(fitted))
     optimizer, schedule = _optimizer(model, fit, n_steps)
     settings = {"fit": fit.model_dump(), "seed": seed, "images": len(data), "mix": mix_repeats}
     state = TrainingState(Path(folder), model, optimizer, schedule, settings)
@@ -125,6 +125,11 @@ def validate(
         for name, value in loss(_predict(model, betas, precision), targets).items():
             totals[name] = totals.get(name, 0.0) + value.item() * len(part) / len(images)
     return totals
+
+
+def steps_per_epoch(fit: Fit, n_fitted: int) -> int:
+    """Full batches of the images trained on; those left over differ from epoch to epoch."""
+    return max(1, n_fitted // fit.batch_size)
 
 
 def _predict(model: torch.nn.Module, betas: Tensor, precision: str) -> Tensor | tuple[Tensor, ...]:
