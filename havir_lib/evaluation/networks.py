@@ -14,14 +14,16 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
+import lazy_loader
 import torch
-import torchvision
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from havir_lib.config import Weights
 from havir_lib.errors import ConfigError, WeightsError
 from havir_lib.targets.clip import load_clip
+
+torchvision = lazy_loader.load("torchvision")  # takes seconds to import
 
 _SWAV_URL = "https://dl.fbaipublicfiles.com/deepcluster/swav_800ep_pretrain.pth.tar"
 

@@ -15,7 +15,11 @@ WHICH = ("vae", "clip", "unet")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Training scenes and one schedule per model; `decoder` goes on after `vae`, encoder fixed."""
+    """Training scenes and one schedule per model.
+
+    `decoder` goes on after `vae`, encoder fixed; `decoded` goes on after `unet`, with targets as
+    decoders read them.
+    """
 
     n_scenes: int = 32768
     n_scenes_vae: int = 16384
@@ -37,6 +41,9 @@ class Recipe:
     )
     unet: Schedule = Schedule(
         steps=6000, batch_size=32, learning_rate=1e-3, muon_rate=3e-3, decay=0.4, ema=0.998
+    )
+    decoded: Schedule = Schedule(
+        steps=3500, batch_size=32, learning_rate=7e-4, muon_rate=2e-3, decay=0.7, ema=0.998, seed=1
     )
 
     def schedule(self, which: str, effort: float = 1.0, steps: int | None = None) -> Schedule:

@@ -3,7 +3,8 @@
 ::
 
     <folder>/scenes/    rendered pictures, cached
-    <folder>/vae/       checkpoint.pt, log.csv; the same for vae/decoder/, clip/ and unet/
+    <folder>/vae/       checkpoint.pt, log.csv; the same for vae/decoder/, clip/, unet/
+                        and unet/decoded/
     <folder>/weights/   the result, in the layout that the package ships
 """
 
@@ -169,7 +170,10 @@ def _train_unet(job: Job) -> None:
     data = unet.encode(job.folder, job.scenes, autoencoder, encoder)
     model = unet.build_unet(schedule.seed).to(job.device)
     loss = unet.unet_loss(model, data, encoder, schedule.batch_size)
-    fit(model, loss, schedule, job.folder, minutes=job.minutes)
+    if fit(model, loss, schedule, job.folder, minutes=job.minutes):
+        schedule = job.schedule("decoded")
+        loss = unet.unet_loss(model, data, encoder, schedule.batch_size, as_decoded=True)
+        fit(model, loss, schedule, job.folder / "decoded", minutes=job.minutes)
     save_dual_unet(model, job.weights)
     unet.save_scheduler(job.weights / "scheduler")
 

@@ -2,7 +2,9 @@
 
 In use the tokens are predictions from noisy brain signals, paler than real ones. So some tokens are
 pulled towards the mean token in training, and some are dropped: zeros mean "nothing known", the
-null condition of classifier-free guidance.
+null condition of classifier-free guidance. A second stage of training shows tokens and latents as
+decoders read them, with errors (:mod:`havir_lib.mini.reading`), and the UNet learns to draw sharp
+pictures from these too.
 
 Shape words: n scenes, B batch, C latent channels, h w latent grid, Ti image tokens, Tt text tokens,
 D token width.
@@ -25,6 +27,7 @@ from havir_lib.diffusion import DualGuidedUNet, build_dual_unet
 from havir_lib.io import save_arrays, write_json
 from havir_lib.mini.data import SceneSet
 from havir_lib.mini.fit import Draw, Loss
+from havir_lib.mini.reading import READ, Reading, read_latents, read_tokens
 from havir_lib.mini.vae import to_tensor
 from havir_lib.provenance import digest
 from havir_lib.targets.clip import ClipEncoder, text_tokens
@@ -58,6 +61,9 @@ BRANCHES = {"image": 0.35, "text": 0.25, "both": 0.4}
 DROP = 0.1
 PALE = 0.5
 """Share of samples whose tokens are pulled towards the mean, by up to half the way."""
+
+N_READING = 2048
+"""Scenes that describe how targets vary."""
 
 
 def build_unet(seed: int = 0) -> DualGuidedUNet:
@@ -125,10 +131,47 @@ def _encode(
         )
 
 
-def unet_loss(unet: DualGuidedUNet, data: Encoded, clip: ClipEncoder, batch_size: int) -> Loss:
-    """Mean squared error of the predicted velocity at a random time step."""
+@dataclass(frozen=True)
+class Readings:
+    """One :class:`Reading` for each kind of target."""
+
+    latents: Reading
+    image: Reading
+    text: Reading
+
+    @classmethod
+    def of(cls, data: Encoded, clip: ClipEncoder, device: torch.device) -> Readings:
+        """Describe the targets of the first scenes."""
+        latents = torch.from_numpy(data.latents[:N_READING]).float().to(device)
+        image = torch.from_numpy(data.image_tokens[:N_READING]).float().to(device)
+        with torch.no_grad():
+            parts = data.ids[:N_READING, 0].to(device).split(256)
+            text = torch.cat([text_tokens(clip.model, part) for part in parts])
+        return cls(Reading.of(latents), Reading.of(image), Reading.of(text))
+
+
+def unet_loss(
+    unet: DualGuidedUNet,
+    data: Encoded,
+    clip: ClipEncoder,
+    batch_size: int,
+    as_decoded: bool = False,
+) -> Loss:
+    """Mean squared error of the predicted velocity at a random time step.
+
+    Parameters
+    ----------
+    unet : DualGuidedUNet
+    data : Encoded
+    clip : ClipEncoder
+    batch_size : int
+    as_decoded : bool
+        Second stage: show some tokens and latents as decoders read them. The velocity to predict is
+        then the one that leads from the read, noisy latent to the true one.
+    """
     device = next(unet.parameters()).device
     scheduler = DDPMScheduler.from_config(SCHEDULER)
+    readings = Readings.of(data, clip, device) if as_decoded else None
     image_mean = torch.from_numpy(data.image_tokens[:2048].mean(0, dtype=np.float32)).to(device)
     with torch.inference_mode():
         text_mean = text_tokens(clip.model, data.ids[:512, 0].to(device)).mean(0)
@@ -137,11 +180,14 @@ def unet_loss(unet: DualGuidedUNet, data: Encoded, clip: ClipEncoder, batch_size
     def loss(draw: Draw) -> dict[str, Tensor]:
         index = np.sort(draw.numpy.choice(len(data.latents), batch_size, replace=False))
         z = torch.from_numpy(data.latents[index]).float().to(device)
-        image, text, mixing = _conditions(draw, data, clip, index, image_mean, text_mean)
+        image, text, mixing = _conditions(draw, data, clip, index, image_mean, text_mean, readings)
         time = torch.randint(1000, (batch_size,), generator=draw.torch).to(device)
         noise = torch.randn(z.shape, generator=draw.torch).to(device)
-        noisy = scheduler.add_noise(z, noise, time)
-        target = scheduler.get_velocity(z, noise, time)
+        start = z
+        if readings is not None:
+            start = read_latents(z, time, scheduler, readings.latents, draw)
+        noisy = scheduler.add_noise(start, noise, time)
+        target = _velocity(z, noisy, time, scheduler)
         noisy = noisy.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
             predicted = unet(noisy, time, image, text, mixing)
@@ -151,6 +197,12 @@ def unet_loss(unet: DualGuidedUNet, data: Encoded, clip: ClipEncoder, batch_size
     return loss
 
 
+def _velocity(z: Tensor, noisy: Tensor, time: Tensor, scheduler: DDPMScheduler) -> Tensor:
+    """The velocity by which a denoiser gets from `noisy` to `z`."""
+    kept = scheduler.alphas_cumprod.to(z.device)[time][:, None, None, None]
+    return (kept.sqrt() * noisy - z) / (1 - kept).sqrt()
+
+
 def _conditions(
     draw: Draw,
     data: Encoded,
@@ -158,19 +210,26 @@ def _conditions(
     index: np.ndarray,
     image_mean: Tensor,
     text_mean: Tensor,
+    readings: Readings | None,
 ) -> tuple[Tensor | None, Tensor | None, float | Tensor]:
     """Image tokens, text tokens and mixing ratio of one batch."""
     branch = draw.numpy.choice(list(BRANCHES), p=list(BRANCHES.values()))
     device, n = image_mean.device, len(index)
     image = text = None
     drop_both = torch.rand(n, generator=draw.torch) < DROP
+    if readings is not None:
+        read = (torch.rand(n, generator=draw.torch) < READ).to(device)
     if branch != "text":
         image = torch.from_numpy(data.image_tokens[index]).float().to(device)
+        if readings is not None:
+            image = read_tokens(image, readings.image, read, draw)
         image = _weaken(image, image_mean, drop_both, draw)
     if branch != "image":
         caption = draw.numpy.integers(data.ids.shape[1], size=n)
         with torch.no_grad():
             text = text_tokens(clip.model, data.ids[index, caption].to(device))
+        if readings is not None:
+            text = read_tokens(text, readings.text, read, draw)
         text = _weaken(text, text_mean, drop_both, draw)
     return image, text, torch.rand(n, generator=draw.torch).to(device)
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from diffusers.models.autoencoders.vae import Decoder
 from torch import Tensor, nn
 
 from havir_lib import config
@@ -79,7 +78,9 @@ class StructuralGenerator(nn.Module):
         }
 
 
-def _upsampler(in_channels: int, out_channels: int, channels: tuple[int, ...]) -> Decoder:
+def _upsampler(in_channels: int, out_channels: int, channels: tuple[int, ...]) -> nn.Module:
+    from diffusers.models.autoencoders.vae import Decoder  # takes seconds to import
+
     return Decoder(
         in_channels=in_channels,
         out_channels=out_channels,

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 import pandas as pd
 
-from havir_lib.pipeline import captions, ceilings, complexity, crosstalk, overlap, sweeps, transfer
+from havir_lib.pipeline import (
+    captions,
+    ceilings,
+    complexity,
+    crosstalk,
+    interpretability,
+    overlap,
+    sweeps,
+    transfer,
+)
+from havir_lib.pipeline import claims as evidence
 from havir_lib.pipeline.run import Run
 from havir_lib.pipeline.tables import PAIRED_NOTE, save
 
@@ -113,3 +123,23 @@ def crosstalk_claims(run: Run) -> pd.DataFrame:
         f"z'. tokens: against only z'. {PAIRED_NOTE}"
     )
     return save(run, frame, "crosstalk_claims", caption, note)
+
+
+def seed_stability(run: Run) -> pd.DataFrame:
+    """Whether maps of voxel importance survive another seed (trains networks of its own)."""
+    frame = interpretability.seed_stability(run)
+    caption = "Rank correlation of voxel importance between networks trained from several seeds."
+    note = "Mean over pairs of seeds; low and high are the range over pairs. Base subject."
+    return save(run, frame, "map_stability", caption, note)
+
+
+def claims(run: Run) -> pd.DataFrame:
+    """What the evidence of this run says of each claim."""
+    frame = evidence.claims(run)
+    caption = "Claims, and what the evidence says of them."
+    note = (
+        f"for, against: tests with p < {evidence.ALPHA:g} after Holm's correction, in and against "
+        "the claimed direction (paired by image). holds: some for, none against; contradicted: the "
+        "reverse; undecided: none of either, which with few images is no proof of absence."
+    )
+    return save(run, frame, "claims", caption, note)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from havir_lib.config import Diffusion
 from havir_lib.devices import PRECISIONS
-from havir_lib.diffusion import DualGuidedDiffusion, load_diffusion
 from havir_lib.evaluation import score
 from havir_lib.io import load_arrays, save_arrays
 from havir_lib.pipeline import brains, decoding
@@ -19,6 +19,9 @@ from havir_lib.pipeline.run import Run
 from havir_lib.provenance import source_digest
 from havir_lib.targets.vae import diffusion_folder
 from havir_lib.training import Predictions
+
+if TYPE_CHECKING:
+    from havir_lib.diffusion import DualGuidedDiffusion
 
 CONFIGURATIONS: dict[str, dict[str, bool]] = {
     "HAVIR": {},
@@ -48,6 +51,8 @@ class Reconstructions:
 @lru_cache(maxsize=1)
 def diffusion(run: Run) -> DualGuidedDiffusion:
     """The dual-guided diffusion model of this run, on its device."""
+    from havir_lib.diffusion import load_diffusion  # takes seconds to import
+
     precision = PRECISIONS[run.config.diffusion.precision]
     return load_diffusion(diffusion_folder(run.config.weights), run.device, precision)
 

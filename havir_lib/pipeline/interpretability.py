@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from havir_lib.data.subject import average_repeats
+from havir_lib.data.subject import Subject, average_repeats
 from havir_lib.interpretation import (
     LinearMaps,
     activation_pattern_norm,
@@ -17,6 +17,7 @@ from havir_lib.interpretation import (
     permuted_label_maps,
     roi_summary,
     scaled_weight_norm,
+    seed_reliability,
     spatial_blocks,
     spearman_interval,
     weight_norm,
@@ -25,6 +26,7 @@ from havir_lib.io import load_arrays, save_arrays
 from havir_lib.models import build_embedding
 from havir_lib.pipeline import brains
 from havir_lib.pipeline.decoding import Branch, targets, trained
+from havir_lib.pipeline.decoding.networks import fitted
 from havir_lib.pipeline.run import Run
 from havir_lib.provenance import source_digest
 from havir_lib.training import load_model, predict
@@ -32,6 +34,7 @@ from havir_lib.training.state import BEST
 
 N_NULL = 20
 N_PERMUTATIONS = 200
+N_SEEDS = 3
 BRANCHES: tuple[Branch, ...] = ("structural", "semantic")
 MAPS = {
     "norm": "weight norm (the paper's)",
@@ -62,20 +65,25 @@ class Importance:
 @lru_cache(maxsize=16)
 def importance(run: Run, name: str, branch: Branch) -> Importance:
     """Importance of every voxel of a subject's branch, by three measures."""
-    brain = brains.subject(run, name)
-    voxels = getattr(brain, branch)
-    model = load_model(trained(run, name, branch) / BEST)
-    betas, _, _ = average_repeats(brain.train_betas[:, voxels], brain.train_images)
-    weight = _first_weight(model.embed)
-    outputs = predict(model, betas, run.device)
-    maps = {
-        "norm": weight_norm(weight),
-        "scaled": scaled_weight_norm(weight, betas.std(axis=0)),
-        "pattern": activation_pattern_norm(betas, outputs),
-    }
+    folder = trained(run, name, branch)
+    model = load_model(folder / BEST)
     fresh = (build_embedding(model.architecture, seed=1 + seed) for seed in range(N_NULL))
     null = np.stack([weight_norm(_first_weight(embedding)) for embedding in fresh])
-    return Importance(maps, null, voxels)
+    brain = brains.subject(run, name)
+    return Importance(_maps(run, brain, branch, folder), null, getattr(brain, branch))
+
+
+def _maps(run: Run, brain: Subject, branch: Branch, folder: Path) -> dict[str, np.ndarray]:
+    """The maps of a trained branch, by keys of :data:`MAPS`."""
+    model = load_model(folder / BEST)
+    voxels = getattr(brain, branch)
+    betas, _, _ = average_repeats(brain.train_betas[:, voxels], brain.train_images)
+    weight = _first_weight(model.embed)
+    return {
+        "norm": weight_norm(weight),
+        "scaled": scaled_weight_norm(weight, betas.std(axis=0)),
+        "pattern": activation_pattern_norm(betas, predict(model, betas, run.device)),
+    }
 
 
 def _first_weight(embedding) -> np.ndarray:
@@ -94,6 +102,34 @@ def by_region(run: Run, name: str, branch: Branch) -> pd.DataFrame:
 def _regions(run: Run, name: str, branch: Branch) -> list[str]:
     regions = brains.regions_with_role(run, name)
     return list(regions.loc[regions["role"] == branch, "roi"])
+
+
+def seed_stability(run: Run) -> pd.DataFrame:
+    """Rank correlation between maps of the base subject's networks trained from several seeds.
+
+    Trains both branches :data:`N_SEEDS` - 1 times more. A map that changes with the seed says
+    something about the training, not about the brain.
+
+    Returns
+    -------
+    DataFrame
+        Columns subject, role, map, rho (mean over pairs of seeds), low, high (range over pairs),
+        n_seeds.
+    """
+    name = run.base_subject
+    brain, target = brains.subject(run, name), targets(run, name)
+    rows = []
+    for branch in BRANCHES:
+        made = [importance(run, name, branch).maps]
+        for seed in range(run.config.seed + 1, run.config.seed + N_SEEDS):
+            reseeded = run.config.model_copy(update={"seed": seed})
+            folder = fitted(run, brain, target, branch, reseeded)
+            made.append(_maps(run, brain, branch, folder))
+        for key, label in MAPS.items():
+            rho = seed_reliability(np.stack([maps[key] for maps in made]))["rho"]
+            rows.append((name, branch, label, rho.mean(), rho.min(), rho.max(), N_SEEDS))
+    columns = ["subject", "role", "map", "rho", "low", "high", "n_seeds"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def permuted_labels(run: Run, name: str, branch: Branch) -> LinearMaps:

@@ -40,6 +40,13 @@ PAIRED_NOTE = (
     "Intervals resample images and subjects; p is a paired sign-flip test over images (averaged "
     "over subjects), p_holm corrected over all rows; d_z is mean over SD of the paired differences."
 )
+PAPER_ROWS = {
+    "HAVIR": "HAVIR",
+    "HAVIR (only z'_img)": "only z'",
+    "HAVIR (w/o z'_img)": "w/o z'",
+}
+"""Rows of published.csv that are the paper's own → configurations here."""
+TOLERANCE = 0.02
 SSIM_NOTE = "SSIM is two-dimensional, on grey images at 425 px (MindEye's convention)."
 
 
@@ -175,6 +182,24 @@ def dissociation(run: Run) -> pd.DataFrame:
     frame = frame.drop(columns="configuration").rename(columns={"baseline": "configuration"})
     caption = "Ablated configurations minus the full model (negative: the configuration is worse)."
     return save(run, frame, "ablations_paired", caption)
+
+
+def paper_and_here(run: Run) -> pd.DataFrame:
+    """Every number that the paper's text gives for HAVIR, beside this run's; for runs on NSD."""
+    published = load_published()
+    frame = published.loc[published["method"].isin(PAPER_ROWS), ["method", "metric", "value"]]
+    frame = frame.assign(configuration=frame["method"].map(PAPER_ROWS)).rename(
+        columns={"value": "paper"}
+    )
+    frame = frame[["configuration", "metric", "paper"]].assign(tolerance=TOLERANCE)
+    here = configuration_scores(run)
+    here = here.loc[here["subject"] == "mean", ["configuration", "metric", "value", "low", "high"]]
+    here = here.rename(columns={"value": "here"})
+    frame = frame.merge(here, "left")
+    off = (frame["here"] - frame["paper"]).abs()
+    frame["within"] = (off <= TOLERANCE).astype(object).where(off.notna(), "not measured")
+    caption = "Numbers in the paper's text, and the same from this run."
+    return save(run, frame, "paper_and_here", caption, "The tolerance is this companion's choice.")
 
 
 def map_validity(run: Run) -> pd.DataFrame:

@@ -99,9 +99,10 @@ def figure_guidance(sweep: pd.DataFrame) -> Figure:
                 ax.errorbar(mean.index, mean, error, color=FOLLOWED[follows], marker="o", ms=4,
                             lw=1.4, capsize=2)  # fmt: skip
                 label = "scene of the tokens" if follows == "both" else f"scene of the {follows}"
-                ax.annotate(label, (mean.index[-1], mean.iloc[-1]), xytext=(0, 7),
-                            textcoords="offset points", ha="right", color=FOLLOWED[follows],
-                            fontsize=7)  # fmt: skip
+                middle = len(mean) // 2  # where the curves are apart
+                ax.annotate(label, (mean.index[middle], (mean + error).iloc[middle]),
+                            xytext=(0, 3), textcoords="offset points", ha="center",
+                            color=FOLLOWED[follows], fontsize=7)  # fmt: skip
             ax.set_xlabel(title)
             ax.set_xticks(sorted(own["at"].unique()))
             ax.grid(axis="y")

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import lazy_loader
 import numpy as np
-import open_clip
 import torch
-from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -26,6 +25,8 @@ from havir_lib.config import Weights
 from havir_lib.errors import ShapeError, WeightsError
 from havir_lib.paths import MINI_WEIGHTS
 from havir_lib.provenance import file_digest
+
+open_clip = lazy_loader.load("open_clip")  # takes seconds to import; most steps read from the cache
 
 REMEDY = (
     "weights.clip must be 'mini', a folder with open_clip_config.json and its weights, or an "
@@ -124,14 +125,14 @@ def _locate(weights: Weights) -> tuple[str, Path | None]:
     return weights.clip, None
 
 
-def _tokenizer_in(folder: Path, model: open_clip.CLIP) -> SimpleTokenizer:
+def _tokenizer_in(folder: Path, model: open_clip.CLIP) -> open_clip.SimpleTokenizer:
     merges = sorted(folder.glob("*.txt.gz"))
     if len(merges) > 1:
         raise WeightsError(
             f"Expected one file of BPE merges (*.txt.gz) in {folder}, found {merges}."
         )
     options = {"bpe_path": str(merges[0])} if merges else {}
-    tokenizer = SimpleTokenizer(context_length=model.context_length, **options)
+    tokenizer = open_clip.SimpleTokenizer(context_length=model.context_length, **options)
     if tokenizer.vocab_size != model.vocab_size:
         raise WeightsError(
             f"{folder}: the tokenizer knows {tokenizer.vocab_size} tokens, "

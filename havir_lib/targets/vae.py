@@ -6,10 +6,10 @@ Shape words: B batch, C latent channels, h w latent grid.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,6 +20,9 @@ from havir_lib.io import read_json
 from havir_lib.paths import MINI_WEIGHTS
 from havir_lib.provenance import file_digest
 from havir_lib.targets.clip import as_float
+
+if TYPE_CHECKING:  # takes seconds to import; imported where a network is made
+    from diffusers import AutoencoderKL
 
 
 def diffusion_folder(weights: Weights) -> Path:
@@ -54,6 +57,8 @@ def load_vae(
     WeightsError
         If its files are missing or corrupt, or do not belong together.
     """
+    from diffusers import AutoencoderKL
+
     try:
         vae, report = AutoencoderKL.from_pretrained(
             folder,

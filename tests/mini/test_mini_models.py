@@ -152,7 +152,7 @@ def test_unet_needs_the_other_two(scenes, tmp_path, monkeypatch):
 
 def test_the_whole_recipe_runs_and_continues(tmp_path):
     tiny = Schedule(steps=1, batch_size=4)
-    recipe = Recipe(n_scenes=5, vae=tiny, decoder=tiny, clip=tiny, unet=tiny)
+    recipe = Recipe(n_scenes=5, vae=tiny, decoder=tiny, clip=tiny, unet=tiny, decoded=tiny)
     weights = train_all(tmp_path, recipe=recipe, workers=1)
     model = load_diffusion(weights)
     assert model.unet.latent_shape == (8, 16, 16)

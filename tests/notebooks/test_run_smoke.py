@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -46,9 +47,38 @@ def _run(workspace, *extra):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    workspace = tmp_path_factory.mktemp("smoke")
-    result = _run(workspace, "--full")
+def runs(tmp_path_factory):
+    """A full run, and beside it one that is killed in mid-training and started again."""
+    whole, killed = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("killed")
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(_run, whole, "--full")
+        _start_and_kill(killed)
+        second = pool.submit(_run, killed)
+        return whole, first.result(), killed, second.result()
+
+
+def _start_and_kill(workspace):
+    process = subprocess.Popen(
+        _command(workspace),
+        cwd=PROJECT_ROOT,
+        env=_environment(),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    training = workspace / "cache" / "trained_structural"
+    deadline = time.monotonic() + TIMEOUT
+    while not training.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)  # in the middle of training
+    process.wait()
+    assert training.exists()
+    assert not (workspace / "report.html").exists()
+
+
+@pytest.fixture
+def finished(runs):
+    workspace, result, _, _ = runs
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-8000:]
     overrides = json.dumps({"workspace": str(workspace), "comparison.full": True})
     return Plan.from_arguments({"profile": "smoke", "overrides": overrides})
@@ -113,30 +143,14 @@ def test_second_run_has_nothing_to_do(finished):
     assert before == {p: p.stat().st_mtime_ns for p in finished.workspace.figures.iterdir()}
 
 
-def test_a_killed_run_continues_to_the_same_tables(finished, tmp_path):
-    process = subprocess.Popen(
-        _command(tmp_path),
-        cwd=PROJECT_ROOT,
-        env=_environment(),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    training = tmp_path / "cache" / "trained_structural"
-    deadline = time.monotonic() + TIMEOUT
-    while not training.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)  # in the middle of training
-    process.wait()
-    assert not (tmp_path / "report.html").exists()
-
-    result = _run(tmp_path)
+def test_a_killed_run_continues_to_the_same_tables(finished, runs):
+    _, _, workspace, result = runs
     assert result.returncode == 0, result.stderr[-8000:]
-    tables = list((tmp_path / "tables").glob("*.csv"))
+    tables = list((workspace / "tables").glob("*.csv"))
     assert {"table3_comparison", "table4_ablations"} <= {table.stem for table in tables}
     for table in tables:
         assert _rows(table) <= _rows(finished.workspace.tables / table.name), table.name
-    figures = list((tmp_path / "figures").glob("*.png"))
+    figures = list((workspace / "figures").glob("*.png"))
     assert len(figures) > 10
     for figure in figures:
         if figure.stem not in OF_ALL_METHODS:

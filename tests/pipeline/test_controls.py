@@ -16,6 +16,7 @@ from havir_lib.pipeline import (
     decoding,
     embeddings,
     images,
+    interpretability,
     open_run,
     overlap,
     sweeps,
@@ -273,3 +274,11 @@ def test_embedding_scores_of_methods_without_latents(run):
     per_method = found.groupby("method")["metric"].unique()
     assert "latent correlation" in per_method["HAVIR"]
     assert "latent correlation" not in per_method["in the style of MindBridge"]
+
+
+def test_maps_of_other_seeds_are_of_other_networks(run):
+    found = interpretability.seed_stability(run)
+    assert len(found) == 2 * len(interpretability.MAPS)
+    assert (found["low"] <= found["rho"]).all()
+    assert (found["rho"] <= found["high"]).all()
+    assert (found["high"] < 1).all()

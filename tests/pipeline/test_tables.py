@@ -81,3 +81,21 @@ def test_controls_are_written_long_with_interval_and_number(run, name):
 def test_crosstalk_table_has_every_level(run):
     frame = control_tables.crosstalk_claims(run)
     assert frame["crosstalk"].unique().tolist() == [0.0, run.config.simulation.crosstalk]
+
+
+def test_the_papers_numbers_stand_beside_ours(run, monkeypatch):
+    ours = pd.DataFrame(
+        [
+            ("HAVIR", "PixCorr", "mean", 0.320, 0.30, 0.34),  # the paper: 0.327
+            ("HAVIR", "PixCorr", "subj01", 0.9, 0.8, 1.0),
+            ("w/o z'", "SSIM", "mean", 0.30, 0.28, 0.32),  # the paper: 0.237
+        ],
+        columns=["configuration", "metric", "subject", "value", "low", "high"],
+    )
+    monkeypatch.setattr(tables, "configuration_scores", lambda _: ours)
+    found = tables.paper_and_here(run).set_index(["configuration", "metric"])
+    assert found.loc[("HAVIR", "PixCorr"), "here"] == 0.320
+    assert found.loc[("HAVIR", "PixCorr"), "within"]
+    assert not found.loc[("w/o z'", "SSIM"), "within"]
+    assert found.loc[("only z'", "CLIP"), "within"] == "not measured"
+    assert len(found) == 8
