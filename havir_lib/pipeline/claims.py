@@ -17,7 +17,6 @@ from havir_lib.pipeline import complexity, images, tables
 from havir_lib.pipeline.run import Run
 from havir_lib.pipeline.statistics import compared
 
-ALPHA = 0.05
 LAYOUT = ("pixel_correlation", "ssim", "ssim_columnwise")
 """Comparisons of pixels; all others compare features of networks."""
 
@@ -32,14 +31,18 @@ class Claim:
         The claim, in words.
     whose : {"paper", "control"}
         Whether the paper makes it or a reader would ask for it.
+    comparisons : callable
+        ``comparisons(run)`` gives paired comparisons, one row per test with columns difference,
+        p_holm, n and n_subjects. Several claims may read the same.
     evidence : callable
-        ``evidence(run)`` gives one row per test with columns difference (positive: as claimed),
-        p_holm, n and n_subjects; empty if this run has no such evidence.
+        ``evidence(comparisons)`` gives those rows that speak of this claim, difference positive
+        where it is as claimed; none if this run has no such evidence.
     """
 
     text: str
     whose: str
-    evidence: Callable[[Run], pd.DataFrame]
+    comparisons: Callable[[Run], pd.DataFrame]
+    evidence: Callable[[pd.DataFrame], pd.DataFrame]
 
 
 def claims(run: Run) -> pd.DataFrame:
@@ -51,13 +54,14 @@ def claims(run: Run) -> pd.DataFrame:
         Columns claim, whose, tests (how many: metrics, and measures of complexity), for, against
         (those significant, in and against the claimed direction), verdict, n, n_subjects.
     """
+    made = {compare: compare(run) for compare in {claim.comparisons for claim in CLAIMS}}
     rows = []
     for claim in CLAIMS:
-        found = claim.evidence(run)
+        found = claim.evidence(made[claim.comparisons])
         found = found[found["p_holm"].notna()]
         if found.empty:
             continue
-        sure = found["p_holm"] < ALPHA
+        sure = found["p_holm"] < tables.ALPHA
         n_for = int((sure & (found["difference"] > 0)).sum())
         n_against = int((sure & (found["difference"] < 0)).sum())
         rows.append(
@@ -84,51 +88,65 @@ def verdict(n_for: int, n_against: int) -> str:
     return "undecided"
 
 
-def _beats(run: Run, baseline: str) -> pd.DataFrame:
-    paired = tables.paired_to_all(run)
-    return paired[paired["baseline"] == baseline]
-
-
-def _beats_shuffled(run: Run) -> pd.DataFrame:
+def _with_shuffled(run: Run) -> pd.DataFrame:
     scores = images.all_scores(run, ("HAVIR", "shuffled voxels"))
     return compared(run, scores, "HAVIR", ["shuffled voxels"])
 
 
-def _needs(run: Run, configuration: str, layout: bool) -> pd.DataFrame:
-    paired = tables.dissociation(run)
-    of_layout = [METRICS[name].comparison in LAYOUT for name in paired["metric"]]
-    paired = paired[(paired["configuration"] == configuration) & (np.array(of_layout) == layout)]
+def _with_baselines(run: Run) -> pd.DataFrame:
+    return tables.paired_to_all(run)
+
+
+def _with_parts_removed(run: Run) -> pd.DataFrame:
+    return tables.dissociation(run)
+
+
+def _over_complexity(run: Run) -> pd.DataFrame:
+    return complexity.complexity_test(run).rename(columns={"rho": "difference"})
+
+
+def _all_rows(paired: pd.DataFrame) -> pd.DataFrame:
+    return paired
+
+
+def _beats(paired: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    return paired[paired["baseline"] == baseline]
+
+
+def _falls_without(paired: pd.DataFrame, configuration: str, layout: bool) -> pd.DataFrame:
+    of_layout = np.array([METRICS[name].comparison in LAYOUT for name in paired["metric"]])
+    paired = paired[(paired["configuration"] == configuration) & (of_layout == layout)]
     return paired.assign(difference=-paired["difference"])
 
 
-def _complex_scenes(run: Run) -> pd.DataFrame:
-    return complexity.complexity_test(run).rename(columns={"rho": "difference"})
+def _claim_over(baseline: str, text: str, whose: str) -> Claim:
+    """A claim that HAVIR beats a baseline."""
+    return Claim(text, whose, _with_baselines, partial(_beats, baseline=baseline))
+
+
+def _claim_of_need(configuration: str, layout: bool, text: str) -> Claim:
+    """The paper's claim that scores fall in a configuration that lacks a part."""
+    rows = partial(_falls_without, configuration=configuration, layout=layout)
+    return Claim(text, "paper", _with_parts_removed, rows)
 
 
 CLAIMS = (
     Claim("Reconstructions depend on the brain: better than from shuffled voxels", "control",
-          _beats_shuffled),
-    Claim("The latent carries the layout: pixel scores fall without it", "paper",
-          partial(_needs, configuration="w/o z'", layout=True)),
-    Claim("The tokens carry the meaning: scores of networks fall without them", "paper",
-          partial(_needs, configuration="only z'", layout=False)),
-    Claim("Image tokens add to text tokens", "paper",
-          partial(_needs, configuration="w/o e_img", layout=False)),
-    Claim("Text tokens add to image tokens", "paper",
-          partial(_needs, configuration="w/o e_cap", layout=False)),
-    Claim("Divided voxels beat all voxels for both branches", "paper",
-          partial(_beats, baseline="all voxels")),
-    Claim("The division is the right way round: it beats swapped roles", "control",
-          partial(_beats, baseline="swapped roles")),
-    Claim("Individual masks beat template masks", "paper",
-          partial(_beats, baseline="template masks")),
-    Claim("Networks beat ridge regression to the same targets", "control",
-          partial(_beats, baseline="ridge")),
-    Claim("HAVIR beats a design in the style of MindBridge", "paper",
-          partial(_beats, baseline="in the style of MindBridge")),
-    Claim("HAVIR beats a design in the style of MindEye", "paper",
-          partial(_beats, baseline="in the style of MindEye")),
-    Claim("Drawing beats looking up the nearest training image", "control",
-          partial(_beats, baseline="nearest training image")),
-    Claim("HAVIR gains most (over ridge) in complex scenes", "paper", _complex_scenes),
+          _with_shuffled, _all_rows),
+    _claim_of_need("w/o z'", True, "The latent carries the layout: pixel scores fall without it"),
+    _claim_of_need("only z'", False,
+                   "The tokens carry the meaning: scores of networks fall without them"),
+    _claim_of_need("w/o e_img", False, "Image tokens add to text tokens"),
+    _claim_of_need("w/o e_cap", False, "Text tokens add to image tokens"),
+    _claim_over("all voxels", "Divided voxels beat all voxels for both branches", "paper"),
+    _claim_over("swapped roles", "The division is the right way round: it beats swapped roles",
+                "control"),
+    _claim_over("template masks", "Individual masks beat template masks", "paper"),
+    _claim_over("ridge", "Networks beat ridge regression to the same targets", "control"),
+    _claim_over("in the style of MindBridge", "HAVIR beats a design in the style of MindBridge",
+                "paper"),
+    _claim_over("in the style of MindEye", "HAVIR beats a design in the style of MindEye", "paper"),
+    _claim_over("nearest training image", "Drawing beats looking up the nearest training image",
+                "control"),
+    Claim("HAVIR gains most (over ridge) in complex scenes", "paper", _over_complexity, _all_rows),
 )  # fmt: skip

@@ -19,7 +19,7 @@ from havir_lib.pipeline import (
 )
 from havir_lib.pipeline import claims as evidence
 from havir_lib.pipeline.run import Run
-from havir_lib.pipeline.tables import PAIRED_NOTE, save
+from havir_lib.pipeline.tables import ALPHA, PAIRED_NOTE, save
 
 
 def transfer_curve(run: Run) -> pd.DataFrame:
@@ -138,7 +138,7 @@ def claims(run: Run) -> pd.DataFrame:
     frame = evidence.claims(run)
     caption = "Claims, and what the evidence says of them."
     note = (
-        f"for, against: tests with p < {evidence.ALPHA:g} after Holm's correction, in and against "
+        f"for, against: tests with p < {ALPHA:g} after Holm's correction, in and against "
         "the claimed direction (paired by image). holds: some for, none against; contradicted: the "
         "reverse; undecided: none of either, which with few images is no proof of absence."
     )

@@ -24,6 +24,7 @@ from havir_lib.interpretation import (
 )
 from havir_lib.io import load_arrays, save_arrays
 from havir_lib.models import build_embedding
+from havir_lib.models.build import Model
 from havir_lib.pipeline import brains
 from havir_lib.pipeline.decoding import Branch, targets, trained
 from havir_lib.pipeline.decoding.networks import fitted
@@ -65,17 +66,15 @@ class Importance:
 @lru_cache(maxsize=16)
 def importance(run: Run, name: str, branch: Branch) -> Importance:
     """Importance of every voxel of a subject's branch, by three measures."""
-    folder = trained(run, name, branch)
-    model = load_model(folder / BEST)
+    model = load_model(trained(run, name, branch) / BEST)
     fresh = (build_embedding(model.architecture, seed=1 + seed) for seed in range(N_NULL))
     null = np.stack([weight_norm(_first_weight(embedding)) for embedding in fresh])
     brain = brains.subject(run, name)
-    return Importance(_maps(run, brain, branch, folder), null, getattr(brain, branch))
+    return Importance(_maps(run, brain, branch, model), null, getattr(brain, branch))
 
 
-def _maps(run: Run, brain: Subject, branch: Branch, folder: Path) -> dict[str, np.ndarray]:
+def _maps(run: Run, brain: Subject, branch: Branch, model: Model) -> dict[str, np.ndarray]:
     """The maps of a trained branch, by keys of :data:`MAPS`."""
-    model = load_model(folder / BEST)
     voxels = getattr(brain, branch)
     betas, _, _ = average_repeats(brain.train_betas[:, voxels], brain.train_images)
     weight = _first_weight(model.embed)
@@ -123,8 +122,8 @@ def seed_stability(run: Run) -> pd.DataFrame:
         made = [importance(run, name, branch).maps]
         for seed in range(run.config.seed + 1, run.config.seed + N_SEEDS):
             reseeded = run.config.model_copy(update={"seed": seed})
-            folder = fitted(run, brain, target, branch, reseeded)
-            made.append(_maps(run, brain, branch, folder))
+            model = load_model(fitted(run, brain, target, branch, reseeded) / BEST)
+            made.append(_maps(run, brain, branch, model))
         for key, label in MAPS.items():
             rho = seed_reliability(np.stack([maps[key] for maps in made]))["rho"]
             rows.append((name, branch, label, rho.mean(), rho.min(), rho.max(), N_SEEDS))
