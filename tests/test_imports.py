@@ -5,18 +5,35 @@ import sys
 
 from havir_lib.paths import PROJECT_ROOT
 
-CODE = """
+IMPORTS = """
 import sys
 from havir_lib.pipeline import (
     brains, control_figures, control_tables, decoding, figures, interpretability, tables
 )
-heavy = ("diffusers", "transformers", "torch._dynamo")
+heavy = ("diffusers", "transformers", "open_clip", "torchvision")
 print(*(name for name in heavy if name in sys.modules))
 """
 
 
+LOADS = """
+from havir_lib.config import load_config
+from havir_lib.targets import clip, vae
+weights = load_config("smoke").weights
+vae.load_vae(vae.diffusion_folder(weights))
+print(type(clip.load_clip(weights).model).__name__)
+"""
+
+
 def test_notebooks_start_without_libraries_of_networks():
+    assert _printed(IMPORTS).split() == []
+
+
+def test_networks_load_first_in_a_fresh_process():
+    assert _printed(LOADS).split()[-1] == "CLIP"
+
+
+def _printed(code: str) -> str:
     result = subprocess.run(
-        [sys.executable, "-c", CODE], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True
     )
-    assert result.stdout.split() == []
+    return result.stdout

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
-import lazy_loader
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -22,8 +21,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from havir_lib.config import Weights
 from havir_lib.errors import ConfigError, WeightsError
 from havir_lib.targets.clip import load_clip
-
-torchvision = lazy_loader.load("torchvision")  # takes seconds to import
 
 _SWAV_URL = "https://dl.fbaipublicfiles.com/deepcluster/swav_800ep_pretrain.pth.tar"
 
@@ -116,29 +113,37 @@ def _fold_batch_norms(network: nn.Module) -> nn.Module:
 
 
 def _alexnet() -> nn.Module:
-    weights = torchvision.models.AlexNet_Weights.IMAGENET1K_V1
-    return _fill(torchvision.models.alexnet(), _read_url(weights.url), _hub_file(weights.url))
+    from torchvision import models
+
+    weights = models.AlexNet_Weights.IMAGENET1K_V1
+    return _fill(models.alexnet(), _read_url(weights.url), _hub_file(weights.url))
 
 
 def _inception() -> nn.Module:
-    weights = torchvision.models.Inception_V3_Weights.IMAGENET1K_V1
+    from torchvision import models
+
+    weights = models.Inception_V3_Weights.IMAGENET1K_V1
     # torchvision turns transform_input on whenever it loads these weights itself: they expect
     # inputs in -1..1 and this undoes the ImageNet normalisation.
-    network = torchvision.models.inception_v3(transform_input=True, init_weights=False)
+    network = models.inception_v3(transform_input=True, init_weights=False)
     return _fill(network, _read_url(weights.url), _hub_file(weights.url))
 
 
 def _efficientnet_b1() -> nn.Module:
-    weights = torchvision.models.EfficientNet_B1_Weights.IMAGENET1K_V2
-    network = torchvision.models.efficientnet_b1()
+    from torchvision import models
+
+    weights = models.EfficientNet_B1_Weights.IMAGENET1K_V2
+    network = models.efficientnet_b1()
     return _fill(network, _read_url(weights.url), _hub_file(weights.url))
 
 
 def _swav() -> nn.Module:
+    from torchvision import models
+
     state = {name.removeprefix("module."): value for name, value in _read_url(_SWAV_URL).items()}
     # The checkpoint holds SwAV's own heads and no classifier; pooled features need neither.
     state = {name: v for name, v in state.items() if not name.startswith(("projection", "proto"))}
-    network = torchvision.models.resnet50()
+    network = models.resnet50()
     network.fc = nn.Identity()
     return _fill(network, state, _hub_file(_SWAV_URL))
 

@@ -12,9 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lazy_loader
 import numpy as np
 import torch
 from torch import Tensor
@@ -26,7 +25,8 @@ from havir_lib.errors import ShapeError, WeightsError
 from havir_lib.paths import MINI_WEIGHTS
 from havir_lib.provenance import file_digest
 
-open_clip = lazy_loader.load("open_clip")  # takes seconds to import; most steps read from the cache
+if TYPE_CHECKING:
+    import open_clip  # takes seconds to import, and most steps read from the cache
 
 REMEDY = (
     "weights.clip must be 'mini', a folder with open_clip_config.json and its weights, or an "
@@ -63,6 +63,8 @@ class ClipEncoder:
 
         Bicubic resize of the shorter side, centre crop, CLIP's mean and standard deviation.
         """
+        import open_clip
+
         settings = open_clip.get_model_preprocess_cfg(self.model)
         size = settings["size"] if isinstance(settings["size"], int) else settings["size"][0]
         x = crop_centre(resize_shorter_side(as_float(images), size), size)
@@ -78,6 +80,8 @@ def load_clip(weights: Weights, device: torch.device | str = "cpu") -> ClipEncod
     WeightsError
         If it cannot be found, or its weights do not fit.
     """
+    import open_clip
+
     name, folder = _locate(weights)
     try:
         model = open_clip.create_model(
@@ -126,6 +130,8 @@ def _locate(weights: Weights) -> tuple[str, Path | None]:
 
 
 def _tokenizer_in(folder: Path, model: open_clip.CLIP) -> open_clip.SimpleTokenizer:
+    import open_clip
+
     merges = sorted(folder.glob("*.txt.gz"))
     if len(merges) > 1:
         raise WeightsError(
