@@ -40,6 +40,7 @@ for step in plan.steps:
         log:
             notebook=step.log,
             errors=step.errors,
+        priority: step.priority
         params:
             parameters=step.parameters,
             source=plan.source,

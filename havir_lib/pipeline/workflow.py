@@ -33,11 +33,11 @@ AFTER = {
     "01_roi_definition": ["00_start_here"],
     "02_voxel_counts": ["00_start_here"],
     "03_targets": ["00_start_here"],
-    "04_structural_generator": ["03_targets"],
-    "05_semantic_extractor": ["03_targets"],
+    "04_structural_generator": ["00_start_here"],
+    "05_semantic_extractor": ["00_start_here"],
     "06_reconstruction": ["04_structural_generator", "05_semantic_extractor"],
     "07_sota_comparison": ["06_reconstruction"],
-    "08_ablations": ["06_reconstruction"],
+    "08_ablations": ["04_structural_generator", "05_semantic_extractor"],
     "09_interpretability": ["04_structural_generator", "05_semantic_extractor"],
     "10_controls": ["07_sota_comparison", "08_ablations"],
 }
@@ -63,6 +63,9 @@ class Step:
         Figures and tables it makes.
     parameters : str
         YAML for papermill.
+    priority : int
+        The higher, the more notebooks wait for it; of those that can run, the highest goes first.
+    threads : int
     """
 
     name: str
@@ -72,6 +75,7 @@ class Step:
     after: list[str]
     outputs: list[str]
     parameters: str
+    priority: int
     threads: int = 1
 
     @property
@@ -147,6 +151,7 @@ class Plan:
             after=self._after(notebook, subject),
             outputs=self._outputs(notebook),
             parameters=json.dumps(parameters),
+            priority=2 * len(_waiting_for(notebook)) + (subject == self.config.data.base_subject),
             threads=THREADS.get(notebook, 1),
         )
 
@@ -169,3 +174,9 @@ class Plan:
         figures = [self.workspace.figures / f"{name}.png" for name in FIGURES.get(notebook, [])]
         tables = [self.workspace.tables / f"{name}.csv" for name in TABLES.get(notebook, [])]
         return [str(path) for path in figures + tables]
+
+
+def _waiting_for(notebook: str) -> set[str]:
+    """Notebooks that run only after this one, directly or not."""
+    direct = {other for other, before in AFTER.items() if notebook in before}
+    return direct.union(*map(_waiting_for, direct))

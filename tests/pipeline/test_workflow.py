@@ -36,6 +36,13 @@ def test_reconstruction_waits_for_both_branches_of_all_subjects(plan):
     assert sorted(after) == sorted(trained)
 
 
+def test_what_most_wait_for_goes_first(plan):
+    branch = "04_structural_generator"
+    names = ["00_start_here", f"{branch}_subj01", f"{branch}_subj02", "06_reconstruction"]
+    priorities = [_step(plan, f"nb{name}").priority for name in [*names, "09_interpretability"]]
+    assert priorities == sorted(set(priorities), reverse=True)
+
+
 def test_outputs_lie_in_the_workspace(plan, tmp_path):
     for step in plan.steps:
         for path in [step.executed, step.log, *step.outputs]:
