@@ -41,14 +41,12 @@ for step in plan.steps:
             notebook=step.log,
             errors=step.errors,
         priority: step.priority
+        threads: step.threads
         params:
             parameters=step.parameters,
             source=plan.source,
-            # Not `threads`: with as many as there are cores, Snakemake 9.15 forgets that they are
-            # taken and then runs twice as many jobs as there are cores.
-            threads=step.threads,
         shell:
             # Papermill writes as it goes: into the log, which survives a failure, then to its place.
-            "OMP_NUM_THREADS={params.threads} papermill {input.notebook} {log.notebook} --log-level WARNING "
+            "OMP_NUM_THREADS={threads} papermill {input.notebook} {log.notebook} --log-level WARNING "
             "--no-progress-bar --kernel python3 --cwd notebooks -y {params.parameters:q} "
             "2> {log.errors} || {{ cat {log.errors} >&2; exit 1; }}; cp {log.notebook} {output.notebook}"
