@@ -24,12 +24,7 @@ from havir_lib.training import Predictions
 
 METHODS = ("transfer", "from scratch", "ridge")
 N_POINTS = 5
-METRICS = (
-    "latent correlation",
-    "image token correlation",
-    "image retrieval top-1",
-    "image retrieval top-10",
-)
+METRICS = ("latent correlation", "image token correlation", "image retrieval top-1")
 
 
 def transfer_curve(run: Run) -> pd.DataFrame:
@@ -43,7 +38,7 @@ def transfer_curve(run: Run) -> pd.DataFrame:
     -------
     DataFrame
         Columns method, hours, metric, value, low, high, n (images), n_subjects, subject; rows of
-        subject ``"mean"`` first, where there are several subjects.
+        subject ``"mean"`` first.
 
     Raises
     ------
