@@ -31,6 +31,7 @@ from havir_lib.plots.style import (
     ROLES,
     colour_of,
     figure_style,
+    little_garbage,
     mm_axes,
     mm_text,
     new_figure,
@@ -81,7 +82,7 @@ def plot_glass(
     """
     require_space(shown, MNI, "a glass brain")
     image = nib.Nifti1Image(np.nan_to_num(shown.volume).astype(np.float32), shown.affine)
-    with figure_style():
+    with figure_style(), little_garbage():
         plot_glass_brain(
             image,
             display_mode=axis,

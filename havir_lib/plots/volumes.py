@@ -14,7 +14,7 @@ from nilearn.image import resample_img
 from nilearn.plotting import plot_img
 
 from havir_lib.errors import ShapeError
-from havir_lib.plots.style import MUTED, figure_style
+from havir_lib.plots.style import MUTED, figure_style, little_garbage
 
 AXES = {"x": 0, "y": 1, "z": 2}
 TOP_PERCENTILE = 99
@@ -86,7 +86,7 @@ def plot_cuts(
     """
     _check_grid(volume, background)
     shown = np.nan_to_num(np.asarray(volume, dtype=np.float32))
-    with figure_style():
+    with figure_style(), little_garbage():
         display = plot_img(
             nib.Nifti1Image(shown, affine),
             bg_img=_fine(background, affine),

@@ -71,6 +71,20 @@ def test_spearman_is_scipys_and_its_interval_covers_it(rng):
         spearman_interval(values, truth[:7])
 
 
+def test_interval_is_that_of_scipy_on_resampled_voxels(rng):
+    truth = rng.integers(5, size=60).astype(float)  # with ties
+    values = truth + rng.normal(size=60)
+    blocks = np.repeat(np.arange(10), 6)[rng.permutation(60)]
+    found = spearman_interval(values, truth, blocks=blocks, n_bootstrap=200, seed=3)
+    drawn = np.random.default_rng(3)
+    expected = []
+    for _ in range(200):
+        chosen = drawn.integers(10, size=10)
+        index = np.concatenate([np.flatnonzero(blocks == block) for block in chosen])
+        expected.append(spearmanr(values[index], truth[index]).statistic)
+    assert [found["low"], found["high"]] == pytest.approx(np.quantile(expected, [0.025, 0.975]))
+
+
 def test_blocks_widen_the_interval_of_voxels_that_move_together(rng):
     blocks = np.repeat(np.arange(12), 20)
     truth, values = rng.normal(size=(2, 12))[:, blocks] + 0.01 * rng.normal(size=(2, 240))
