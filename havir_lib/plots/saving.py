@@ -150,7 +150,8 @@ def _png_bytes(fig: Figure, frame: Bbox, largest: int) -> bytes:
 
 def _raster(fig: Figure, frame: Bbox, dpi: float) -> Image.Image:
     buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=dpi, bbox_inches=frame, metadata={"Software": None})
+    quick = {"compress_level": 1}
+    fig.savefig(buffer, format="png", dpi=dpi, bbox_inches=frame, pil_kwargs=quick)
     image = Image.open(buffer).convert("RGBA")
     flat = Image.new("RGB", image.size, "white")  # the strip lies outside the figure's background
     flat.paste(image, mask=image)
@@ -159,5 +160,5 @@ def _raster(fig: Figure, frame: Bbox, dpi: float) -> Image.Image:
 
 def _encode(image: Image.Image, dpi: float) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True, dpi=(dpi, dpi))
+    image.save(buffer, format="PNG", dpi=(dpi, dpi))
     return buffer.getvalue()

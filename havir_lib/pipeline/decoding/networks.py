@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -63,6 +64,7 @@ class Design:
 HAVIR = Design()
 
 
+@lru_cache(maxsize=256)  # every table asks again, and finding them hashes all betas
 def trained(run: Run, name: str, branch: Branch, design: Design = HAVIR) -> Path:
     """Folder of a trained branch: from scratch for the base subject, by transfer for the others."""
     base = None if run.is_base(name) else trained(run, run.base_subject, branch, design)
