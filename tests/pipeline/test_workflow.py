@@ -43,6 +43,12 @@ def test_what_most_wait_for_goes_first(plan):
     assert priorities == sorted(set(priorities), reverse=True)
 
 
+def test_comparison_has_two_cores_only_where_it_trains(plan):
+    full = Plan.from_arguments({"profile": "smoke", "overrides": '{"comparison.full": true}'})
+    assert _step(plan, "nb07_sota_comparison").threads == 1
+    assert _step(full, "nb07_sota_comparison").threads == 2
+
+
 def test_outputs_lie_in_the_workspace(plan, tmp_path):
     for step in plan.steps:
         for path in [step.executed, step.log, *step.outputs]:
