@@ -4,7 +4,7 @@
 #   snakemake --cores 2 --config profile=demo
 #   snakemake --profile configs/slurm --config profile=paper data=/path/to/nsd
 
-from havir_lib.pipeline.workflow import Plan
+from havir_lib.workflow import Plan
 
 plan = Plan.from_arguments(config)
 

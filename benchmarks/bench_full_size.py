@@ -38,7 +38,7 @@ from benchmarks.replica import FULL, TOY, Replica, write_replica
 from havir_lib.config import load_config
 from havir_lib.download import missing_items
 from havir_lib.io import atomic_write, read_json, write_json
-from havir_lib.pipeline.workflow import Plan, Step
+from havir_lib.workflow import Plan, Step
 
 PROFILE = "paper"
 TABLE = Path(__file__).with_name("full_size.csv")

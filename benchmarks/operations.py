@@ -26,6 +26,7 @@ from havir_lib.training.loop import steps_per_epoch
 COLUMNS = ["step", "what", "measured_units", "unit", "seconds", "cpu_seconds", "threads"]
 COLUMNS += ["peak_gb", "seconds_per_unit", "full_units", "full_hours"]
 TRAINED = ("trained_structural", "trained_semantic")
+TARGETS = {"latents": "latents.npy", "tokens": "image_tokens.npy"}
 
 
 @dataclass
@@ -108,8 +109,8 @@ def images_and_evaluations(recipe: dict) -> tuple[int, int]:
 
 def count(folder: Path, kind: str) -> tuple[int, str]:
     """How much work a finished result was, and in which unit."""
-    if kind == "targets":
-        return len(np.load(folder / "latents.npy", mmap_mode="r")), "image"
+    if kind in TARGETS:
+        return len(np.load(folder / TARGETS[kind], mmap_mode="r")), "image"
     if kind == "subjects":
         return pd.read_csv(folder / "trials.csv")["session"].nunique(), "session"
     if kind in TRAINED:
@@ -155,7 +156,7 @@ class FullCounts:
         training = config.training
         return {
             "subjects": self.sessions * n_subjects,
-            "targets": self.train + self.test + others * (self.hour + self.test),
+            **dict.fromkeys(TARGETS, self.train + self.test + others * self.hour),
             "trained_structural": training_steps(training.structural, self.train)
             + others * training_steps(training.transfer_structural, self.hour),
             "trained_semantic": training_steps(training.semantic, self.train)

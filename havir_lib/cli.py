@@ -62,7 +62,7 @@ def run(
     if full:
         overrides = json.dumps({**json.loads(overrides), "comparison.full": True})
     _stop_if_missing(profile, overrides, data)
-    from havir_lib.pipeline.workflow import Plan  # slow to import
+    from havir_lib.workflow import Plan
 
     settings = {"profile": profile, "overrides": overrides}
     if data is not None:
@@ -153,9 +153,16 @@ def simulate(profile: Profile = "demo", overrides: Overrides = "{}") -> None:
 @app.command()
 def report(profile: Profile = "demo", overrides: Overrides = "{}") -> None:
     """Gather executed notebooks, figures and tables into one HTML page."""
-    from havir_lib.pipeline import report as page
+    from havir_lib.config import load_config
+    from havir_lib.paths import workspace_of
+    from havir_lib.reports.html import build_html_report
 
-    typer.echo(page.build(_open(profile, overrides)))
+    config = load_config(profile, json.loads(overrides))
+    place = workspace_of(config.profile, config.workspace)
+    page = build_html_report(
+        place.notebooks, place.figures, place.tables, place.root / "report.html"
+    )
+    typer.echo(page)
 
 
 @app.command()

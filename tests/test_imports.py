@@ -1,4 +1,4 @@
-"""What every notebook imports stays quick: libraries of networks wait until a network is made."""
+"""What every notebook imports stays quick: large libraries wait until they are used."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import sys
 from havir_lib.pipeline import (
     brains, control_figures, control_tables, decoding, figures, interpretability, tables
 )
-heavy = ("diffusers", "transformers", "open_clip", "torchvision")
+heavy = ("diffusers", "transformers", "open_clip", "torchvision", "nilearn", "sklearn", "himalaya")
 print(*(name for name in heavy if name in sys.modules))
 """
 
@@ -24,7 +24,7 @@ print(type(clip.load_clip(weights).model).__name__)
 """
 
 
-def test_notebooks_start_without_libraries_of_networks():
+def test_notebooks_start_without_large_libraries():
     assert _printed(IMPORTS).split() == []
 
 

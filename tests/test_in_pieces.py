@@ -43,9 +43,9 @@ PREDICT = sys.modules["havir_lib.training.predict"]
 @pytest.fixture
 def targets(rng):
     """Targets of 11 images: latents (4, 6, 8), 9 image tokens and 2 x 7 text tokens of width 5."""
-    shapes = ((4, 6, 8), (9, 5), (2, 7, 5))
-    arrays = [rng.standard_normal((11, *shape)).astype(np.float16) for shape in shapes]
-    return Targets(*arrays, np.arange(11) * 3)
+    shapes = {"latents": (4, 6, 8), "image_tokens": (9, 5), "text_tokens": (2, 7, 5)}
+    arrays = {name: rng.standard_normal((11, *s)).astype(np.float16) for name, s in shapes.items()}
+    return Targets(np.arange(11) * 3, arrays.get)
 
 
 def test_token_lengths(targets, monkeypatch):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 from havir_lib.errors import ShapeError
 
@@ -86,6 +85,8 @@ def _weighted_means(values: np.ndarray, subjects: np.ndarray, images: np.ndarray
 
 def _spearman(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Row-wise rank correlation of two (m, n); nan where a row is constant."""
+    from scipy.stats import rankdata  # slow to import, and only needed here
+
     a, b = (rankdata(rows, axis=1) for rows in (first, second))
     a -= a.mean(axis=1, keepdims=True)
     b -= b.mean(axis=1, keepdims=True)

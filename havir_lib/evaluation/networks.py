@@ -96,7 +96,15 @@ def _efficientnet_lite(version: int) -> nn.Module:
     network = EfficientNet.from_name(f"efficientnet-lite{version}")
     # The package's own from_pretrained unpickles without restrictions and prints.
     _fill(network, _read(path, f"reinstall the Python package {package}"), path)
-    return _fold_batch_norms(network.eval())
+    return _fold_batch_norms(_in_place(network.eval()))
+
+
+def _in_place(network: nn.Module) -> nn.Module:
+    """Activations overwrite their input: new memory costs more than the activation."""
+    for module in network.modules():
+        if isinstance(module, nn.ReLU6):
+            module.inplace = True
+    return network
 
 
 def _fold_batch_norms(network: nn.Module) -> nn.Module:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import hypergeom
 
 from havir_lib.errors import ShapeError
 from havir_lib.evaluation.identification import TIE
@@ -91,6 +90,8 @@ def hit_probability(better: np.ndarray, pool: int, k: int) -> np.ndarray:
         Size of the pool, the right one included.
     k : int
     """
+    from scipy.stats import hypergeom  # slow to import, and only needed here
+
     return hypergeom.cdf(k - 1, len(better) - 1, better, pool - 1)
 
 

@@ -7,7 +7,6 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
 from havir_lib.errors import ShapeError
 
@@ -129,6 +128,8 @@ def spearman_interval(
     dict
         rho, low, high, n (voxels).
     """
+    from scipy.stats import spearmanr  # slow to import
+
     values, truth = np.asarray(values), np.asarray(truth)
     if values.shape != truth.shape:
         raise ShapeError(f"the map has shape {values.shape}, the truth {truth.shape}")
@@ -190,6 +191,8 @@ def seed_reliability(maps: np.ndarray) -> pd.DataFrame:
     DataFrame
         first, second (seed numbers, 0-based) and rho, one row per pair.
     """
+    from scipy.stats import spearmanr  # slow to import
+
     if len(maps) < 2:
         raise ShapeError(f"reliability needs the maps of at least 2 seeds, found {len(maps)}")
     rows = [

@@ -15,10 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from himalaya.backend import get_backend, set_backend
-from himalaya.kernel_ridge import solve_kernel_ridge_cv_eigenvalues
-from himalaya.ridge import solve_ridge_cv_svd
-from sklearn.model_selection import KFold
 
 from havir_lib.errors import ShapeError
 
@@ -88,6 +84,9 @@ def fit_ridge(
     ShapeError
         If the numbers of images differ, or there are fewer images than folds.
     """
+    from himalaya.ridge import solve_ridge_cv_svd  # slow to import
+    from sklearn.model_selection import KFold
+
     _check(betas, targets, folds)
     y = targets.reshape(len(targets), -1)
     splitter = KFold(folds, shuffle=True, random_state=seed)
@@ -133,6 +132,9 @@ def predict_ridge(
 
 
 def _solve_dual(x, y, **options):
+    from himalaya.backend import get_backend
+    from himalaya.kernel_ridge import solve_kernel_ridge_cv_eigenvalues
+
     # With fewer images than voxels the same problem is smaller when posed between images.
     best, dual, scores, intercept = solve_kernel_ridge_cv_eigenvalues(x @ x.T, y, **options)
     return (
@@ -145,6 +147,8 @@ def _solve_dual(x, y, **options):
 
 @contextlib.contextmanager
 def _backend(device: torch.device) -> Iterator:
+    from himalaya.backend import get_backend, set_backend
+
     # himalaya's backend is a global of that library; leave it as we found it.
     before = get_backend()
     try:

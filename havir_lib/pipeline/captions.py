@@ -78,7 +78,8 @@ def _find(run: Run, name: str, predicted: np.ndarray) -> pd.DataFrame:
     train, n_captions = np.unique(brain.train_images), target.text_tokens.shape[1]
     mean = _mean_caption(target, train)
     queries = _unit(predicted, mean)  # (n, F)
-    own = _own_captions(target, brain.test_images, mean)  # (n, F), not of length 1
+    tests = decoding.test_targets(run, name)
+    own = _own_captions(tests, brain.test_images, mean)  # (n, F), not of length 1
     by_query, by_own = _against_pool(target, train, mean, queries, own)
     chosen = by_query.argmax(axis=1)
     image, caption = np.divmod(chosen, n_captions)

@@ -106,7 +106,8 @@ def _decode(
     decoder = fit_decoder(run, betas, wanted)
     single = decoder.predict(trials) - mean
     together, order, repeats = average_repeats(single, images)
-    value = paired_correlation(together, _wanted(target, order, role) - mean)
+    true = _wanted(decoding.test_targets(run, name), order, role) - mean
+    value = paired_correlation(together, true)
     settings = run.config.evaluation
     return relative_scores(
         value,

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.cluster import KMeans
 from tqdm.auto import tqdm
 
 from havir_lib.data.subject import Subject, average_repeats, with_training
@@ -35,12 +34,11 @@ from havir_lib.training.state import BEST
 SPLITS = ("standard", "as many removed at random", "own cluster removed")
 
 
-def class_tokens(run: Run, name: str, ids: np.ndarray) -> np.ndarray:
-    """CLIP class tokens of images minus their mean over this subject's training images, (n, D)."""
-    target = decoding.targets(run, name)
-    train = np.unique(brains.subject(run, name).train_images)
-    mean = target.image_tokens[target.rows(train), 0].astype("f4").mean(axis=0)
-    return target.image_tokens[target.rows(ids), 0].astype("f4") - mean
+def class_tokens(run: Run, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """CLIP class tokens (n, D) of training (rising ids) and test images minus the former's mean."""
+    kinds = decoding.targets(run, name), decoding.test_targets(run, name)
+    train, test = (target.image_tokens[:, 0].astype("f4") for target in kinds)
+    return train - train.mean(axis=0), test - train.mean(axis=0)
 
 
 def overlap(run: Run, name: str | None = None) -> pd.DataFrame:
@@ -55,8 +53,8 @@ def overlap(run: Run, name: str | None = None) -> pd.DataFrame:
     name = name or run.base_subject
     brain = brains.subject(run, name)
     train = np.unique(brain.train_images)
-    tokens = class_tokens(run, name, brain.test_images), class_tokens(run, name, train)
-    similarity = all_correlations(*tokens)
+    train_tokens, test_tokens = class_tokens(run, name)
+    similarity = all_correlations(test_tokens, train_tokens)
     scores = embeddings.scores(run, ("HAVIR",), [name])
     score = scores[scores["metric"] == "image token correlation"].set_index("image")["value"]
     return pd.DataFrame(
@@ -81,7 +79,7 @@ def overlap_summary(run: Run, name: str | None = None) -> pd.DataFrame:
     name = name or run.base_subject
     settings, seed = run.config.evaluation, run.config.seed
     found = overlap(run, name)
-    train = class_tokens(run, name, np.unique(brains.subject(run, name).train_images))
+    train, _ = class_tokens(run, name)
     among = all_correlations(train, train)
     np.fill_diagonal(among, -np.inf)
     options = (settings.n_bootstrap, settings.confidence, seed)
@@ -109,9 +107,9 @@ def clusters(run: Run) -> tuple[np.ndarray, np.ndarray]:
     K-means on the class tokens of the base subject's training images; test images join the nearest
     centre.
     """
-    name = run.base_subject
-    brain = brains.subject(run, name)
-    train = np.unique(brain.train_images)
+    from sklearn.cluster import KMeans  # slow to import
+
+    train, test = class_tokens(run, run.base_subject)
     n_clusters = run.config.comparison.n_clusters
     if n_clusters >= len(train):
         raise ConfigError(
@@ -119,8 +117,7 @@ def clusters(run: Run) -> tuple[np.ndarray, np.ndarray]:
             "images. Choose fewer."
         )
     model = KMeans(n_clusters, n_init=10, random_state=run.config.seed)
-    labels = model.fit_predict(class_tokens(run, name, train))
-    return labels, model.predict(class_tokens(run, name, brain.test_images))
+    return model.fit_predict(train), model.predict(test)
 
 
 @lru_cache(maxsize=4)
@@ -141,8 +138,7 @@ def held_out_scores(run: Run, method: str = "ridge") -> pd.DataFrame:
     DataFrame
         Columns image, metric, value, split, method.
     """
-    brain, target = brains.subject(run, run.base_subject), decoding.targets(run, run.base_subject)
-    true = true_predictions(brain, target)
+    brain, true = brains.subject(run, run.base_subject), true_predictions(run, run.base_subject)
     standard = decoding.predictions(run, run.base_subject, method).image_tokens
     made = {SPLITS[0]: standard, SPLITS[1]: standard.copy(), SPLITS[2]: standard.copy()}
     labels, test_labels = clusters(run)

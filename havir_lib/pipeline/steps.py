@@ -11,7 +11,7 @@ from havir_lib.pipeline.brains import (
 from havir_lib.pipeline.decoding import (
     latent_correlation,
     predictions,
-    targets,
+    test_targets,
     token_retrieval,
     trained,
 )
@@ -29,7 +29,7 @@ __all__ = [
     "split_summary",
     "stimuli",
     "subject",
-    "targets",
+    "test_targets",
     "token_retrieval",
     "trained",
 ]

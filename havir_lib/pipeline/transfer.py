@@ -53,9 +53,8 @@ def transfer_curve(run: Run) -> pd.DataFrame:
     ]
     frames = []
     for name, hours, method in tqdm(steps, desc="transfer curve", unit="fit"):
-        brain, target = _data(run, name, hours)
         made = predictions_after(run, name, hours, method)
-        found = embedding_scores(made, true_predictions(brain, target))
+        found = embedding_scores(made, true_predictions(run, name))
         kept = found[found["metric"].isin(METRICS)]
         frames.append(kept.assign(subject=name, method=method, hours=hours))
     return embeddings.overall_and_per_subject(
@@ -98,7 +97,7 @@ def _brain_after(run: Run, name: str, hours: int) -> Subject:
 
 @lru_cache(maxsize=2)
 def _all_targets(run: Run, name: str) -> Targets:
-    return targets_of(run, brains.full_subject(run, name))
+    return targets_of(run, brains.full_subject(run, name).train_images)
 
 
 def _subjects(run: Run) -> list[str]:

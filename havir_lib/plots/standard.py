@@ -19,8 +19,6 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import Colormap, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from nilearn import datasets, surface
-from nilearn.plotting import plot_glass_brain
 
 from havir_lib.data.spaces import MNI, SurfaceMap, VolumeMap, require_space
 from havir_lib.errors import ShapeError
@@ -80,6 +78,8 @@ def plot_glass(
     SpaceError
         If the map is not in MNI space.
     """
+    from nilearn.plotting import plot_glass_brain  # slow to import
+
     require_space(shown, MNI, "a glass brain")
     image = nib.Nifti1Image(np.nan_to_num(shown.volume).astype(np.float32), shown.affine)
     with figure_style(), little_garbage():
@@ -219,6 +219,8 @@ def _standard_row(fig: Figure, top: float, row: float, role: str, shown: Standar
 @cache
 def _mesh(side: str) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (10242, 3) in mm and triangles (20480, 3) of the inflated surface."""
+    from nilearn import datasets, surface  # slow to import
+
     mesh = surface.load_surf_mesh(datasets.fetch_surf_fsaverage(MESH)[f"infl_{side}"])
     return np.asarray(mesh.coordinates), np.asarray(mesh.faces)
 
@@ -226,6 +228,8 @@ def _mesh(side: str) -> tuple[np.ndarray, np.ndarray]:
 @cache
 def _folds(side: str) -> np.ndarray:
     """Grey of each vertex: sulci darker than gyri."""
+    from nilearn import datasets, surface  # slow to import
+
     depth = surface.load_surf_data(datasets.fetch_surf_fsaverage(MESH)[f"sulc_{side}"])
     return np.where(depth > 0, 0.68, 0.86)
 

@@ -10,8 +10,6 @@ import nibabel as nib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
-from nilearn.image import resample_img
-from nilearn.plotting import plot_img
 
 from havir_lib.errors import ShapeError
 from havir_lib.plots.style import MUTED, figure_style, little_garbage
@@ -84,6 +82,8 @@ def plot_cuts(
     limits : (float, float)
         Values of the ends of the colour map.
     """
+    from nilearn.plotting import plot_img  # slow to import
+
     _check_grid(volume, background)
     shown = np.nan_to_num(np.asarray(volume, dtype=np.float32))
     with figure_style(), little_garbage():
@@ -165,6 +165,8 @@ def _extent(image: nib.Nifti1Image, drop: int) -> tuple[float, float, float, flo
 
 
 def _fine(background: np.ndarray, affine: np.ndarray) -> nib.Nifti1Image:
+    from nilearn.image import resample_img  # slow to import
+
     image = nib.Nifti1Image(np.nan_to_num(_float(background)), affine)
     if max(image.header.get_zooms()[:3]) <= FINE_MM:
         return image

@@ -60,7 +60,9 @@ def build_html_report(notebooks_folder: Path, figures: Path, tables: Path, out: 
     if not shown_figures and not shown_tables:
         raise DataError(f"nothing to report: no PNG in {figures} and no CSV in {tables}")
     out = Path(out)
-    links = [_notebook(path, out.parent) for path in sorted(Path(notebooks_folder).glob("*.ipynb"))]
+    exporter = HTMLExporter(embed_images=True)  # compiles its templates when it is made
+    notebooks = sorted(Path(notebooks_folder).glob("*.ipynb"))
+    links = [_notebook(path, out.parent, exporter) for path in notebooks]
     page = _template().render(
         figures=shown_figures,
         tables=shown_tables,
@@ -126,12 +128,12 @@ def _title(stem: str) -> str:
     return f"{kind} {found[2]}: {found[3].replace('_', ' ')}"
 
 
-def _notebook(path: Path, folder: Path) -> dict[str, str]:
+def _notebook(path: Path, folder: Path, exporter: HTMLExporter) -> dict[str, str]:
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = formulas_as_mathml(cell.source)
-    body, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook)
+    body, _ = exporter.from_notebook_node(notebook)
     target = folder / "notebooks" / f"{path.stem}.html"
     write_text(target, body)
     log.info("wrote %s", target.name)

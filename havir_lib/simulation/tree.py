@@ -9,6 +9,7 @@ than NSD's: ``white-to-fsaverage`` (:mod:`havir_lib.simulation.transforms`).
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +47,8 @@ from havir_lib.simulation.transforms import write_transforms
 MARKER = "simulation.json"
 NCSNR_AT_ONCE = 2**27
 """Single-trial betas of which noise ceilings are estimated at once."""
+BETAS_AT_ONCE = 2**29
+"""Single-trial betas of subjects that are simulated side by side."""
 
 
 def write_tree(config: Config, root: Path) -> None:
@@ -72,10 +75,17 @@ def write_tree(config: Config, root: Path) -> None:
         for subject in ("fsaverage", *design.subjects):
             folder = root / "nsddata" / "freesurfer" / subject / "label"
             write_text(folder / f"{roi_set}.mgz.ctab", _label_table(roi_set))
-    for subject in tqdm(design.subjects, desc="simulating subjects", unit="subject"):
-        if not _truth(root, subject).is_file():
-            write_subject(config, design, subject, root)
+    missing = [subject for subject in design.subjects if not _truth(root, subject).is_file()]
+    with ThreadPoolExecutor(_subjects_at_once(config.simulation, design)) as pool:
+        written = pool.map(lambda subject: write_subject(config, design, subject, root), missing)
+        list(tqdm(written, "simulating subjects", len(missing), unit="subject"))
     write_text(root / "SIMULATED.md", description(config, design))
+
+
+def _subjects_at_once(settings: Simulation, design: Design) -> int:
+    """One per core, as long as their single-trial betas fit into memory side by side."""
+    largest = max(np.prod(settings.subjects[name].shape) for name in design.subjects)
+    return int(np.clip(BETAS_AT_ONCE // (len(design.sessions) * largest), 1, os.cpu_count() or 1))
 
 
 def _claim(config: Config, root: Path) -> None:

@@ -1,13 +1,18 @@
-"""All targets of a set of images, computed once and kept on disk.
+"""All targets of a set of images, computed when first asked for and kept on disk.
+
+Latents and tokens are computed apart, each by one model: whoever trains one branch does not wait
+for the targets of the other.
 
 Shape words: n images, C latent channels, h w latent grid, Ti image tokens, Tt text tokens, D width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,34 +24,43 @@ from havir_lib.config import Config
 from havir_lib.data.stimuli import Stimuli
 from havir_lib.errors import DataError, WeightsError
 from havir_lib.io import read_json, write_json
-from havir_lib.provenance import source_digest, stamp
+from havir_lib.provenance import digest, source_digest, stamp
 from havir_lib.targets import clip, vae
 
-ARRAYS = ("latents", "image_tokens", "text_tokens")
+Batches = Iterator[tuple[np.ndarray, ...]]
 
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """Training targets of some images.
+    """Training targets of some images; arrays are made or read when first used.
 
     Attributes
     ----------
-    latents : ndarray, (n, C, h, w) float16
-        VAE latents, scaled as the diffusion model expects.
-    image_tokens : ndarray, (n, Ti, D) float16
-        CLIP image tokens, class token first and of length 1.
-    text_tokens : ndarray, (n, n_captions, Tt, D) float16
-        CLIP text tokens of each caption, end-of-text token of length 1.
     image_ids : ndarray of int, (n,)
+    read : callable
+        ``read(name)`` gives the array of that name.
     key : str
         Identifies the content, for results that depend on it.
     """
 
-    latents: np.ndarray
-    image_tokens: np.ndarray
-    text_tokens: np.ndarray
     image_ids: np.ndarray
+    read: Callable[[str], np.ndarray]
     key: str = ""
+
+    @cached_property
+    def latents(self) -> np.ndarray:
+        """VAE latents, (n, C, h, w) float16, scaled as the diffusion model expects."""
+        return self.read("latents")
+
+    @cached_property
+    def image_tokens(self) -> np.ndarray:
+        """CLIP image tokens, (n, Ti, D) float16, class token first and of length 1."""
+        return self.read("image_tokens")
+
+    @cached_property
+    def text_tokens(self) -> np.ndarray:
+        """CLIP text tokens, (n, n_captions, Tt, D) float16, end-of-text token of length 1."""
+        return self.read("text_tokens")
 
     def rows(self, ids: np.ndarray) -> np.ndarray:
         """Rows of these images in the arrays, to read no more than is needed.
@@ -68,7 +82,7 @@ class Targets:
     def select(self, ids: np.ndarray) -> Targets:
         """The targets of these images, in this order; errors as of :meth:`rows`."""
         rows = self.rows(ids)
-        return Targets(*(getattr(self, name)[rows] for name in (*ARRAYS, "image_ids")), self.key)
+        return Targets(self.image_ids[rows], lambda name: getattr(self, name)[rows], self.key)
 
 
 def compute_targets(
@@ -78,7 +92,7 @@ def compute_targets(
     cache: Path | None = None,
     device: torch.device | str = "cpu",
 ) -> Targets:
-    """Encode images and captions, or read them from `cache`.
+    """Targets that are encoded, or read from `cache`, when first used.
 
     Parameters
     ----------
@@ -88,43 +102,118 @@ def compute_targets(
     image_ids : ndarray of int, (n,)
         Ids without duplicates.
     cache : Path, optional
-        Cache folder. The arrays returned are then memory-mapped, and an interrupted computation
-        continues where it was. None: compute in memory.
+        Cache folder. The arrays are then memory-mapped, and an interrupted computation continues
+        where it was. None: compute in memory.
 
     Raises
     ------
     WeightsError, DataError
-        If weights, images or captions are missing or damaged.
+        If weights are missing, or ids occur twice; when an array is first used, if weights,
+        images or captions are damaged.
     """
     ids = np.asarray(image_ids)
     if n_again := len(ids) - len(np.unique(ids)):
         raise DataError(f"Expected each image id once, but {n_again} of {len(ids)} occur again.")
-    folder = vae.diffusion_folder(config.weights)
-    if cache is None:
-        batches = list(_encode(config, stimuli, ids, device))
-        return Targets(*(np.concatenate(kind) for kind in zip(*batches, strict=True)), ids)
-    recipe = {
+    recipes = {kind: kind.recipe(config, stimuli, ids) for kind in KINDS}
+
+    @lru_cache(maxsize=len(KINDS))
+    def arrays(kind: Kind) -> dict[str, np.ndarray]:
+        encode = partial(kind.encode, config, stimuli, device=device)
+        if cache is None:
+            parts = zip(*encode(ids), strict=True)
+            return dict(zip(kind.arrays, map(np.concatenate, parts), strict=True))
+        write = partial(_write, names=kind.arrays, ids=ids, encode=encode)
+        done = cached(cache, kind.name, recipes[kind], write)
+        return {name: np.load(done / f"{name}.npy", mmap_mode="r") for name in kind.arrays}
+
+    def read(name: str) -> np.ndarray:
+        return arrays(next(kind for kind in KINDS if name in kind.arrays))[name]
+
+    return Targets(ids, read, digest(list(recipes.values())))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Arrays that one model makes.
+
+    Attributes
+    ----------
+    name : str
+        Names its folder in the cache.
+    arrays : tuple of str
+    recipe : callable
+        ``recipe(config, stimuli, ids)``: what the arrays depend on.
+    encode : callable
+        ``encode(config, stimuli, ids, device)``: the arrays of one batch after the other, float16.
+    """
+
+    name: str
+    arrays: tuple[str, ...]
+    recipe: Callable[[Config, Stimuli, np.ndarray], dict[str, Any]]
+    encode: Callable[..., Batches]
+
+
+def _latents_recipe(config: Config, stimuli: Stimuli, ids: np.ndarray) -> dict[str, Any]:
+    return {
+        "images": ids,
+        "stimuli": stamp(stimuli.path),
+        "vae": vae.identity(vae.diffusion_folder(config.weights)),
+        "source": source_digest("targets"),
+    }
+
+
+def _tokens_recipe(config: Config, stimuli: Stimuli, ids: np.ndarray) -> dict[str, Any]:
+    return {
         "images": ids,
         "stimuli": [stamp(file) for file in (stimuli.path, *stimuli.caption_files)],
-        "vae": vae.identity(folder),
         "clip": clip.identity(config.weights),
         "captions_per_image": config.targets.captions_per_image,
         "source": source_digest("targets"),
     }
-    done = cached(cache, "targets", recipe, lambda f: _write(f, config, stimuli, ids, device))
-    arrays = (np.load(done / f"{name}.npy", mmap_mode="r") for name in ARRAYS)
-    return Targets(*arrays, ids, done.name)
+
+
+@torch.inference_mode()
+def _latents(config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device) -> Batches:
+    folder = vae.diffusion_folder(config.weights)
+    autoencoder = vae.load_vae(folder, device)
+    size = vae.image_size(folder, autoencoder)
+    for part in _parts(ids, config.targets.batch_size, "latents"):
+        yield (_half(vae.latents(autoencoder, stimuli.images(part), size), part),)
+
+
+@torch.inference_mode()
+def _tokens(config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device) -> Batches:
+    encoder = clip.load_clip(config.weights, device)
+    n_captions = config.targets.captions_per_image
+    for part in _parts(ids, config.targets.batch_size, "tokens"):
+        captions = stimuli.captions(part, n_captions)
+        text = encoder.text_tokens([caption for five in captions for caption in five])
+        text = text.unflatten(0, (len(part), n_captions))
+        yield _half(encoder.image_tokens(stimuli.images(part)), part), _half(text, part)
+
+
+KINDS = (
+    Kind("latents", ("latents",), _latents_recipe, _latents),
+    Kind("tokens", ("image_tokens", "text_tokens"), _tokens_recipe, _tokens),
+)
+
+
+def _parts(ids: np.ndarray, size: int, what: str) -> Iterator[np.ndarray]:
+    with tqdm(total=len(ids), desc=what, unit="image") as bar:
+        for start in range(0, len(ids), size):
+            yield ids[start : start + size]
+            bar.update(len(ids[start : start + size]))
 
 
 def _write(
-    folder: Path, config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device | str
+    folder: Path, names: tuple[str, ...], ids: np.ndarray, encode: Callable[[np.ndarray], Batches]
 ) -> None:
     """Encode into ``.npy`` files in `folder`; ``done.json`` says how far an earlier run came."""
     progress = folder / "done.json"
     done = read_json(progress) if progress.is_file() else 0
-    for batch in _encode(config, stimuli, ids[done:], device):
+    for batch in encode(ids[done:]):
         end = done + len(batch[0])
-        for name, values in zip(ARRAYS, batch, strict=True):
+        for name, values in zip(names, batch, strict=True):
             array = _open(folder / f"{name}.npy", (len(ids), *values.shape[1:]), new=done == 0)
             array[done:end] = values
             array.flush()
@@ -135,29 +224,6 @@ def _open(path: Path, shape: tuple[int, ...], new: bool) -> np.memmap:
     if new:
         return np.lib.format.open_memmap(path, "w+", np.float16, shape)
     return np.load(path, mmap_mode="r+")
-
-
-@torch.inference_mode()
-def _encode(
-    config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device | str
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Latents, image tokens and text tokens of one batch of images after the other, in float16."""
-    folder = vae.diffusion_folder(config.weights)
-    autoencoder, encoder = vae.load_vae(folder, device), clip.load_clip(config.weights, device)
-    size = vae.image_size(folder, autoencoder)
-    n_captions, step = config.targets.captions_per_image, config.targets.batch_size
-    with tqdm(total=len(ids), desc="targets", unit="image") as bar:
-        for start in range(0, len(ids), step):
-            part = ids[start : start + step]
-            images, captions = stimuli.images(part), stimuli.captions(part, n_captions)
-            text = encoder.text_tokens([caption for five in captions for caption in five])
-            arrays = (
-                vae.latents(autoencoder, images, size),
-                encoder.image_tokens(images),
-                text.unflatten(0, (len(part), n_captions)),
-            )
-            yield tuple(_half(array, part) for array in arrays)
-            bar.update(len(part))
 
 
 def _half(tensor: torch.Tensor, ids: np.ndarray) -> np.ndarray:

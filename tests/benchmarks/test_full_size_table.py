@@ -72,18 +72,18 @@ def test_loading_evaluating_and_decoding_are_told_apart(tmp_path):
 
 def test_watcher_sees_results_come_into_being(tmp_path):
     watcher = Watcher(tmp_path, "nb03")
-    (tmp_path / "targets" / "k1.partial").mkdir(parents=True)
+    (tmp_path / "latents" / "k1.partial").mkdir(parents=True)
     watcher.look(5, 1.0)
-    (tmp_path / "targets" / "k2.partial").mkdir()  # never finished
+    (tmp_path / "latents" / "k2.partial").mkdir()  # never finished
     watcher.look(8, 3.5)
-    (tmp_path / "targets" / "k1.partial").rmdir()
-    np.save(finished(tmp_path, "targets", "k1", {}) / "latents.npy", np.zeros((6, 4, 2, 2)))
+    (tmp_path / "latents" / "k1.partial").rmdir()
+    np.save(finished(tmp_path, "latents", "k1", {}) / "latents.npy", np.zeros((6, 4, 2, 2)))
     watcher.look(90, 7.0)
     (found,) = watcher.operations
-    assert (found.kind, found.key, found.step, found.peak) == ("targets", "k1", "nb03", 8)
+    assert (found.kind, found.key, found.step, found.peak) == ("latents", "k1", "nb03", 8)
     assert found.first
     assert found.cpu == 2.5
-    table = operation_table([found], tmp_path, {"targets": 12}, 2)
+    table = operation_table([found], tmp_path, {"latents": 12}, 2)
     assert table.loc[0, "measured_units"] == 6
     assert table.loc[0, "seconds_per_unit"] == pytest.approx(2.5 / 2 / 6)
     assert table.loc[0, "full_hours"] == pytest.approx(2.5 / 2 / 6 * 12 / 3600)
@@ -95,7 +95,7 @@ def test_watcher_sees_results_come_into_being(tmp_path):
 
 def test_full_counts_are_those_of_the_paper():
     full = FullCounts().of(load_config("paper", {"data.root": "."}))
-    assert full["targets"] == 9841 + 3 * (750 + 982)
+    assert full["latents"] == full["tokens"] == 9841 + 3 * 750
     assert full["UNet evaluations"] == 982 * ((6 * 17 + 20) * 4 + 20)
     assert full["decoded images"] == 982 * 41
     assert full["scores"] == 982 * 36

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 
 from havir_lib.paths import PROJECT_ROOT
-from havir_lib.pipeline.workflow import AFTER, FIGURES, PER_SUBJECT, TABLES
+from havir_lib.workflow import AFTER, FIGURES, PER_SUBJECT, TABLES
 
 NOTEBOOKS = sorted((PROJECT_ROOT / "notebooks").glob("*.ipynb"))
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from havir_lib.paths import PROJECT_ROOT
-from havir_lib.pipeline.workflow import Plan
+from havir_lib.workflow import Plan
 
 TIMEOUT = 900
 ACROSS_METHODS = ["best", "p_holm"]

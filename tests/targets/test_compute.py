@@ -10,12 +10,13 @@ from havir_lib.targets import Targets, clip, compute_targets, vae
 
 
 class Pictures:
-    """Stimuli held in memory, with a file that stands for them."""
+    """Stimuli held in memory, with files that stand for them."""
 
     def __init__(self, tmp_path, rng, n=7):
         self.path = tmp_path / "stimuli.hdf5"
         self.path.write_bytes(b"pictures")
-        self.caption_files = []
+        self.caption_files = [tmp_path / "captions.json"]
+        self.caption_files[0].write_text("captions")
         self.pixels = rng.integers(0, 256, (n, 24, 24, 3), dtype=np.uint8)
         self.calls = 0
 
@@ -46,6 +47,7 @@ def config(clip_folder, diffusion_folder):
 
 
 IDS = np.array([5, 0, 6, 2, 1])
+ARRAYS = ("latents", "image_tokens", "text_tokens")
 
 
 def test_each_row_belongs_to_its_image_and_caption(config, stimuli):
@@ -69,15 +71,32 @@ def test_cache_returns_the_same_without_encoding_again(config, stimuli, tmp_path
     first = compute_targets(config, stimuli, IDS, cache=tmp_path / "cache")
     calls = stimuli.calls
     second = compute_targets(config, stimuli, IDS, cache=tmp_path / "cache")
-    assert stimuli.calls == calls
-    assert first.key == second.key != ""
-    for name in ("latents", "image_tokens", "text_tokens", "image_ids"):
-        np.testing.assert_array_equal(getattr(second, name), getattr(fresh, name))
+    assert first.key == second.key == fresh.key != ""
+    for name in (*ARRAYS, "image_ids"):
+        expected = getattr(fresh, name)
+        np.testing.assert_array_equal(getattr(first, name), expected)
+        calls = stimuli.calls
+        np.testing.assert_array_equal(getattr(second, name), expected)
+        assert stimuli.calls == calls
 
 
-def test_cache_depends_on_images_weights_and_settings(config, stimuli, tmp_path):
+def test_each_model_runs_when_its_targets_are_asked_for(config, stimuli, tmp_path, monkeypatch):
+    targets = compute_targets(config, stimuli, IDS, cache=tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()
+
+    def broken(*args):
+        raise AssertionError("CLIP is not needed for latents")
+
+    monkeypatch.setattr(clip, "load_clip", broken)
+    chosen = targets.select(IDS[:2])
+    assert chosen.latents.shape == (2, 5, 6, 6)
+    with pytest.raises(AssertionError, match="not needed"):
+        chosen.text_tokens  # noqa: B018
+
+
+def test_key_depends_on_images_weights_captions_and_settings(config, stimuli):
     def key(config, ids=IDS):
-        return compute_targets(config, stimuli, ids, cache=tmp_path / "cache").key
+        return compute_targets(config, stimuli, ids).key
 
     keys = {key(config), key(config, IDS[:4])}
     fewer = config.targets.model_copy(update={"captions_per_image": 1})
@@ -87,27 +106,30 @@ def test_cache_depends_on_images_weights_and_settings(config, stimuli, tmp_path)
         (folder / "vae" / "config.json").read_text().replace("0.7", "0.6")
     )
     keys.add(key(config))
-    assert len(keys) == 4
+    stimuli.caption_files[0].write_text("other captions")
+    keys.add(key(config))
+    assert len(keys) == 5
 
 
 def test_interrupted_computation_continues(config, stimuli, tmp_path):
     expected = compute_targets(config, stimuli, IDS)
-    captions = stimuli.captions
+    targets = compute_targets(config, stimuli, IDS, cache=tmp_path / "cache")
+    images = stimuli.images
 
-    def fail_in_second_batch(ids, n):
+    def fail_in_second_batch(ids):
         if 2 in ids:
             raise KeyboardInterrupt
-        return captions(ids, n)
+        return images(ids)
 
-    stimuli.captions = fail_in_second_batch
-    with pytest.raises(KeyboardInterrupt):
-        compute_targets(config, stimuli, IDS, cache=tmp_path / "cache")
-    stimuli.captions, stimuli.calls = captions, 0
-    targets = compute_targets(config, stimuli, IDS, cache=tmp_path / "cache")
-    assert stimuli.calls == 1  # only the second batch of two
-    for name in ("latents", "image_tokens", "text_tokens"):
-        found, wanted = getattr(targets, name), getattr(expected, name)
-        np.testing.assert_allclose(found, wanted, atol=2e-3)
+    for name in ("latents", "image_tokens"):
+        wanted = getattr(expected, name)
+        stimuli.images = fail_in_second_batch
+        with pytest.raises(KeyboardInterrupt):
+            getattr(targets, name)
+        stimuli.images, stimuli.calls = images, 0
+        np.testing.assert_allclose(getattr(targets, name), wanted, atol=2e-3)
+        assert stimuli.calls == 1  # only the second batch of two
+    np.testing.assert_allclose(targets.text_tokens, expected.text_tokens, atol=2e-3)
 
 
 def test_duplicate_ids_are_refused(config, stimuli):
@@ -116,7 +138,8 @@ def test_duplicate_ids_are_refused(config, stimuli):
 
 
 def test_select_follows_the_ids(rng):
-    targets = Targets(*(rng.random((4, 2)) for _ in range(3)), np.array([30, 10, 20, 40]), "key")
+    arrays = {name: rng.random((4, 2)) for name in ARRAYS}
+    targets = Targets(np.array([30, 10, 20, 40]), arrays.get, "key")
     chosen = targets.select(np.array([20, 30]))
     np.testing.assert_array_equal(chosen.image_ids, [20, 30])
     np.testing.assert_array_equal(chosen.text_tokens, targets.text_tokens[[2, 0]])

@@ -56,7 +56,12 @@ def targets(rng):
         return rng.standard_normal((30, *shape)).astype("float16")
 
     ids = rng.permutation(np.r_[np.arange(7), np.arange(97, 120)])
-    return Targets(draw(5, 12, 12), draw(7, 8), draw(4, 9, 8), ids)
+    arrays = {
+        "latents": draw(5, 12, 12),
+        "image_tokens": draw(7, 8),
+        "text_tokens": draw(4, 9, 8),
+    }
+    return Targets(ids, arrays.get)
 
 
 @pytest.fixture

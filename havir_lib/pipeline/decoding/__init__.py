@@ -8,7 +8,7 @@ from havir_lib.pipeline.decoding.methods import (
     predictions,
 )
 from havir_lib.pipeline.decoding.networks import HAVIR, Branch, Design, history, trained
-from havir_lib.pipeline.decoding.shared import flat, targets, weights_digest
+from havir_lib.pipeline.decoding.shared import flat, targets, test_targets, weights_digest
 from havir_lib.pipeline.decoding.summaries import (
     latent_correlation,
     methods_table,
@@ -29,6 +29,7 @@ __all__ = [
     "nearest_training_images",
     "predictions",
     "targets",
+    "test_targets",
     "token_retrieval",
     "trained",
     "weights_digest",

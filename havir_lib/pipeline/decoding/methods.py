@@ -60,10 +60,6 @@ def _ridge(run: Run, name: str) -> Predictions:
     return ridge_predictions(run, brains.subject(run, name), targets(run, name))
 
 
-def _truth(run: Run, name: str) -> Predictions:
-    return true_predictions(brains.subject(run, name), targets(run, name))
-
-
 def _nearest(run: Run, name: str) -> Predictions:
     found = targets(run, name).select(nearest_training_images(run, name))
     return as_predictions(found, brains.subject(run, name).test_images)
@@ -107,7 +103,7 @@ METHODS: dict[str, Method] = {
     "shuffled voxels": Method(
         "HAVIR with shuffled voxels: the floor", shuffled_predictions, bound=True
     ),
-    "true targets": Method("True targets: the upper bound", _truth, bound=True),
+    "true targets": Method("True targets: the upper bound", true_predictions, bound=True),
 }  # fmt: skip
 """Name → method, in the order of tables."""
 

@@ -29,15 +29,24 @@ def weights_digest(run: Run) -> str:
 
 @lru_cache(maxsize=8)
 def targets(run: Run, name: str) -> Targets:
-    """Latents and tokens of every image a subject was trained or tested on."""
-    return targets_of(run, brains.subject(run, name))
+    """Latents and tokens of a subject's training images."""
+    return targets_of(run, brains.subject(run, name).train_images)
 
 
-def targets_of(run: Run, brain: Subject) -> Targets:
-    """Latents and tokens of every training and test image of `brain`, whatever its hours."""
-    ids = np.union1d(brain.train_images, brain.test_images)
+@lru_cache(maxsize=8)
+def test_targets(run: Run, name: str) -> Targets:
+    """Latents and tokens of a subject's test images, in their order."""
+    return targets_of(run, brains.subject(run, name).test_images)
+
+
+def targets_of(run: Run, images: np.ndarray) -> Targets:
+    """Latents and tokens of images, each once."""
     return compute_targets(
-        run.config, brains.stimuli(run), ids, cache=run.workspace.cache, device=run.device
+        run.config,
+        brains.stimuli(run),
+        np.unique(images),
+        cache=run.workspace.cache,
+        device=run.device,
     )
 
 
@@ -46,9 +55,10 @@ def full_length(brain: Subject, target: Targets, predicted: Predictions) -> Pred
     return rescale(predicted, token_lengths(target, np.unique(brain.train_images)))
 
 
-def true_predictions(brain: Subject, target: Targets) -> Predictions:
+def true_predictions(run: Run, name: str) -> Predictions:
     """The true targets of a subject's test images, as a perfect method would predict them."""
-    return as_predictions(target.select(brain.test_images), brain.test_images)
+    target = test_targets(run, name)
+    return as_predictions(target, target.image_ids)
 
 
 def as_predictions(target: Targets, ids: np.ndarray) -> Predictions:

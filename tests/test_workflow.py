@@ -5,7 +5,7 @@ import json
 import pytest
 
 from havir_lib.errors import ConfigError
-from havir_lib.pipeline.workflow import Plan
+from havir_lib.workflow import Plan
 
 
 @pytest.fixture
