@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from havir_lib import __version__
+from havir_lib.errors import HavirError
+from havir_lib.io import write_json
 
 PACKAGE_ROOT = Path(__file__).parent
 RECORDED_PACKAGES = (
@@ -86,7 +88,7 @@ def record(config: Any, inputs: dict[str, str], simulated: bool) -> dict:
         Whether the numbers come from simulated subjects.
     """
     return {
-        "data": "SIMULATED" if simulated else "measured",
+        "data": origin(simulated),
         "software": {"havir_lib": __version__, "source": source_digest()},
         "configuration": digest(config),
         "seed": config.seed,
@@ -94,3 +96,30 @@ def record(config: Any, inputs: dict[str, str], simulated: bool) -> dict:
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in RECORDED_PACKAGES},
     }
+
+
+def write_sidecar(result: Path, provenance: dict, simulated: bool, **extra: str) -> None:
+    """Write ``<result without suffix>.json``: the provenance, `extra`, and the hash of `result`."""
+    check_origin(provenance, simulated, result.stem)
+    content = {
+        **provenance,
+        **extra,
+        "data": origin(simulated),
+        "file": {result.name: file_digest(result)},
+    }
+    write_json(result.with_suffix(".json"), content)
+
+
+def origin(simulated: bool) -> str:
+    """The word that marks a result: ``"SIMULATED"`` or ``"measured"``."""
+    return "SIMULATED" if simulated else "measured"
+
+
+def check_origin(provenance: dict, simulated: bool, name: str) -> None:
+    """Refuse a result that its provenance and its caller describe differently."""
+    found = provenance.get("data", origin(simulated))
+    if found != origin(simulated):
+        raise HavirError(
+            f"{name}: the provenance says the data are {found!r}, but simulated={simulated} was "
+            "passed. Make the provenance with provenance.record(config, inputs, config.simulated)."
+        )

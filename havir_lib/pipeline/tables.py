@@ -13,8 +13,7 @@ from havir_lib.io import atomic_write, write_json
 from havir_lib.pipeline import brains, decoding, images, interpretability
 from havir_lib.pipeline.run import Run
 from havir_lib.pipeline.statistics import compared, summarised
-from havir_lib.plots.saving import origin
-from havir_lib.provenance import digest, record
+from havir_lib.provenance import digest, origin, record
 from havir_lib.reports import save_table
 from havir_lib.reports import tables as build
 

@@ -14,10 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from PIL import Image
 
-from havir_lib.errors import HavirError
-from havir_lib.io import atomic_write, write_json
+from havir_lib.io import atomic_write
 from havir_lib.plots.style import STAMP, figure_style, mm
-from havir_lib.provenance import file_digest
+from havir_lib.provenance import check_origin, write_sidecar
 
 log = logging.getLogger(__name__)
 
@@ -80,33 +79,6 @@ def save_figure(
             stamp.remove()
     write_sidecar(folder / f"{name}.png", provenance, simulated, caption=caption)
     return folder / f"{name}.png"
-
-
-def write_sidecar(result: Path, provenance: dict, simulated: bool, **extra: str) -> None:
-    """Write ``<result without suffix>.json``: the provenance, `extra`, and the hash of `result`."""
-    check_origin(provenance, simulated, result.stem)
-    content = {
-        **provenance,
-        **extra,
-        "data": origin(simulated),
-        "file": {result.name: file_digest(result)},
-    }
-    write_json(result.with_suffix(".json"), content)
-
-
-def origin(simulated: bool) -> str:
-    """The word that marks a result: ``"SIMULATED"`` or ``"measured"``."""
-    return "SIMULATED" if simulated else "measured"
-
-
-def check_origin(provenance: dict, simulated: bool, name: str) -> None:
-    """Refuse a result that its provenance and its caller describe differently."""
-    found = provenance.get("data", origin(simulated))
-    if found != origin(simulated):
-        raise HavirError(
-            f"{name}: the provenance says the data are {found!r}, but simulated={simulated} was "
-            "passed. Make the provenance with provenance.record(config, inputs, config.simulated)."
-        )
 
 
 def _frame(fig: Figure, simulated: bool) -> Bbox:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from havir_lib.errors import DataError
 from havir_lib.io import atomic_write, write_text
-from havir_lib.plots.saving import check_origin, origin, write_sidecar
+from havir_lib.provenance import check_origin, origin, write_sidecar
 from havir_lib.reports.formats import as_latex, as_markdown, number, widen
 
 FLOAT_FORMAT = "%.6g"
