@@ -47,6 +47,10 @@ for step in plan.steps:
             source=plan.source,
         shell:
             # Papermill writes as it goes: into the log, which survives a failure, then to its place.
-            "OMP_NUM_THREADS={threads} papermill {input.notebook} {log.notebook} --log-level WARNING "
-            "--no-progress-bar --kernel python3 --cwd notebooks -y {params.parameters:q} "
-            "2> {log.errors} || {{ cat {log.errors} >&2; exit 1; }}; cp {log.notebook} {output.notebook}"
+            # Two kernels that start at once may choose the same port; one then dies before it has
+            # run anything, and is started again.
+            "tries=1; until OMP_NUM_THREADS={threads} papermill {input.notebook} {log.notebook} "
+            "--log-level WARNING --no-progress-bar --kernel python3 --cwd notebooks "
+            "-y {params.parameters:q} 2> {log.errors}; do "
+            "grep -q 'Kernel died before replying' {log.errors} && ((tries++ < 3)) || "
+            "{{ cat {log.errors} >&2; exit 1; }}; done; cp {log.notebook} {output.notebook}"

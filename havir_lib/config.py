@@ -311,6 +311,9 @@ class Comparison(Section):
     template_folder: str = Field(
         "roi_template", description="ROI masks not drawn for the individual, beside its own masks"
     )
+    ablation_subjects: list[str] | None = Field(
+        None, description="in Table IV unless comparison.full is set; none: all"
+    )
     curve_subjects: list[str] | None = Field(
         None, description="in the curve over hours of data; none: all but the base subject"
     )

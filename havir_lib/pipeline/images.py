@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 
 from havir_lib.config import Diffusion
 from havir_lib.devices import PRECISIONS
+from havir_lib.errors import ConfigError
 from havir_lib.evaluation import score
 from havir_lib.io import load_arrays, save_arrays
 from havir_lib.pipeline import brains, decoding
@@ -163,14 +165,33 @@ def all_scores(
     run: Run,
     methods: tuple[str, ...] = ("HAVIR",),
     configurations: tuple[str, ...] = ("HAVIR",),
+    subjects: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Scores of all subjects for every combination of methods and configurations."""
+    """Scores of all `subjects`, methods and configurations; default: every subject of the run."""
     return pd.concat(
         [
             scores(run, name, method, configuration)
-            for name in run.subjects
+            for name in subjects or run.subjects
             for method in methods
             for configuration in configurations
         ],
         ignore_index=True,
     )
+
+
+def ablation_scores(run: Run) -> pd.DataFrame:
+    """Scores of every configuration, of all subjects or of ``comparison.ablation_subjects``.
+
+    Raises
+    ------
+    ConfigError
+        If one of those subjects is not in the run.
+    """
+    settings = run.config.comparison
+    chosen = None if settings.full else settings.ablation_subjects
+    if unknown := set(chosen or ()) - set(run.subjects):
+        raise ConfigError(
+            f"comparison.ablation_subjects names {sorted(unknown)}, but this run has only "
+            f"{run.subjects}. Name some of those, or set it to null for all."
+        )
+    return all_scores(run, configurations=tuple(CONFIGURATIONS), subjects=chosen)

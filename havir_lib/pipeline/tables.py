@@ -117,8 +117,7 @@ def method_scores(run: Run, methods: tuple[str, ...] | None = None) -> pd.DataFr
 
 def table4_ablations(run: Run) -> pd.DataFrame:
     """Table IV: the full model and its ablated configurations."""
-    per_image = images.all_scores(run, configurations=tuple(images.CONFIGURATIONS))
-    save_per_image(run, per_image, "table4_ablations")
+    save_per_image(run, images.ablation_scores(run), "table4_ablations")
     scores = configuration_scores(run)
     frame = build.table4_ablations(scores)
     note = f"{_note(run)} {BEST_NOTE.format(alpha=ALPHA)}"
@@ -127,9 +126,8 @@ def table4_ablations(run: Run) -> pd.DataFrame:
 
 
 def configuration_scores(run: Run) -> pd.DataFrame:
-    """Mean scores with intervals of every configuration: over all subjects, then per subject."""
-    scores = images.all_scores(run, configurations=tuple(images.CONFIGURATIONS))
-    return _overall_and_per_subject(run, scores, "configuration")
+    """Mean scores with intervals of every configuration: over its subjects, then per subject."""
+    return _overall_and_per_subject(run, images.ablation_scores(run), "configuration")
 
 
 def _overall_and_per_subject(run: Run, scores: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -172,10 +170,8 @@ def paired_to_all(run: Run) -> pd.DataFrame:
 
 def dissociation(run: Run) -> pd.DataFrame:
     """Paired differences of every ablated configuration to the full model."""
-    configurations = tuple(images.CONFIGURATIONS)
-    scores = images.all_scores(run, configurations=configurations)
-    ablated = list(configurations[1:])
-    frame = compared(run, scores, "HAVIR", ablated, column="configuration")
+    ablated = list(images.CONFIGURATIONS)[1:]
+    frame = compared(run, images.ablation_scores(run), "HAVIR", ablated, column="configuration")
     frame[["difference", "low", "high"]] = -frame[["difference", "high", "low"]].to_numpy()
     frame["d_z"] = -frame["d_z"]
     frame = frame.drop(columns="configuration").rename(columns={"baseline": "configuration"})

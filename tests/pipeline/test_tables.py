@@ -1,9 +1,12 @@
 """Tables of methods and controls: what is bold, what is saved beside them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from havir_lib.errors import ConfigError
 from havir_lib.pipeline import brains, control_tables, decoding, images, tables
 
 CORE = ("HAVIR", "ridge", "shuffled voxels", "true targets")
@@ -99,3 +102,19 @@ def test_the_papers_numbers_stand_beside_ours(run, monkeypatch):
     assert not found.loc[("w/o z'", "SSIM"), "within"]
     assert found.loc[("only z'", "CLIP"), "within"] == "not measured"
     assert len(found) == 8
+
+
+def test_ablations_are_of_the_chosen_subjects_unless_full(run, monkeypatch):
+    monkeypatch.setattr(images, "all_scores", lambda run, *, subjects, **_: subjects)
+
+    def asked(full, chosen):
+        update = {"full": full, "ablation_subjects": chosen}
+        comparison = run.config.comparison.model_copy(update=update)
+        config = run.config.model_copy(update={"comparison": comparison})
+        return images.ablation_scores(replace(run, config=config))
+
+    assert asked(False, ["subj02"]) == ["subj02"]
+    assert asked(False, None) is None
+    assert asked(True, ["subj02"]) is None
+    with pytest.raises(ConfigError, match=r"ablation_subjects names \['subj09'\]"):
+        asked(False, ["subj09"])
