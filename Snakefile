@@ -4,6 +4,8 @@
 #   snakemake --cores 2 --config profile=demo
 #   snakemake --profile configs/slurm --config profile=paper data=/path/to/nsd
 
+import shlex
+
 from havir_lib.workflow import Plan
 
 plan = Plan.from_arguments(config)
@@ -43,14 +45,11 @@ for step in plan.steps:
         priority: step.priority
         threads: step.threads
         params:
-            parameters=step.parameters,
+            command=shlex.join(step.command),
             source=plan.source,
         shell:
-            # Papermill writes as it goes: into the log, which survives a failure, then to its place.
             # Two kernels that start at once may choose the same port; one then dies before it has
             # run anything, and is started again.
-            "tries=1; until OMP_NUM_THREADS={threads} papermill {input.notebook} {log.notebook} "
-            "--log-level WARNING --no-progress-bar --kernel python3 --cwd notebooks "
-            "-y {params.parameters:q} 2> {log.errors}; do "
+            "tries=1; until OMP_NUM_THREADS={threads} {params.command} 2> {log.errors}; do "
             "grep -q 'Kernel died before replying' {log.errors} && ((tries++ < 3)) || "
             "{{ cat {log.errors} >&2; exit 1; }}; done; cp {log.notebook} {output.notebook}"

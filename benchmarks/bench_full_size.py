@@ -114,12 +114,10 @@ def run_step(step: Step, plan: Plan, given: argparse.Namespace, replica: Replica
     cache = plan.workspace.cache
     remains = sorted(path.parent.name for path in cache.glob("*/*.partial"))
     Path(step.log).parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "papermill", step.notebook, step.log, "--log-level", "WARNING"]
-    command += ["--no-progress-bar", "--kernel", "python3", "--cwd", "notebooks"]
     environment = {**os.environ, **replica.environment, "OMP_NUM_THREADS": str(given.threads)}
     watcher = Watcher(cache, step.name)
     took = watch(
-        [*command, "-y", step.parameters],
+        [sys.executable, "-m", *step.command],
         environment=environment,
         cwd=str(Path(step.notebook).parents[1]),
         every=0.5,

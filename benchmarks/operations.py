@@ -19,6 +19,7 @@ from scipy.optimize import nnls
 from havir_lib.cache import is_finished, recipe_of
 from havir_lib.config import Config, Fit
 from havir_lib.diffusion.schedule import n_steps_run
+from havir_lib.targets.compute import KINDS
 from havir_lib.training.checkpoint import read_description
 from havir_lib.training.data import split_images
 from havir_lib.training.loop import steps_per_epoch
@@ -26,7 +27,7 @@ from havir_lib.training.loop import steps_per_epoch
 COLUMNS = ["step", "what", "measured_units", "unit", "seconds", "cpu_seconds", "threads"]
 COLUMNS += ["peak_gb", "seconds_per_unit", "full_units", "full_hours"]
 TRAINED = ("trained_structural", "trained_semantic")
-TARGETS = {"latents": "latents.npy", "tokens": "image_tokens.npy"}
+TARGETS = {kind.name: f"{kind.arrays[0]}.npy" for kind in KINDS}
 
 
 @dataclass

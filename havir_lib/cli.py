@@ -153,16 +153,12 @@ def simulate(profile: Profile = "demo", overrides: Overrides = "{}") -> None:
 @app.command()
 def report(profile: Profile = "demo", overrides: Overrides = "{}") -> None:
     """Gather executed notebooks, figures and tables into one HTML page."""
-    from havir_lib.config import load_config
-    from havir_lib.paths import workspace_of
     from havir_lib.reports.html import build_html_report
+    from havir_lib.workflow import Plan
 
-    config = load_config(profile, json.loads(overrides))
-    place = workspace_of(config.profile, config.workspace)
-    page = build_html_report(
-        place.notebooks, place.figures, place.tables, place.root / "report.html"
-    )
-    typer.echo(page)
+    plan = Plan.from_arguments({"profile": profile, "overrides": overrides})
+    place = plan.workspace
+    typer.echo(build_html_report(place.notebooks, place.figures, place.tables, Path(plan.report)))
 
 
 @app.command()

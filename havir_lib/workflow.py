@@ -85,6 +85,13 @@ class Step:
         """What the notebook's process said, shown if it fails."""
         return self.log.removesuffix(".ipynb") + ".txt"
 
+    @property
+    def command(self) -> list[str]:
+        """Papermill and its arguments; it writes the log as it goes, which survives a failure."""
+        quietly = ["--log-level", "WARNING", "--no-progress-bar"]
+        where = ["--kernel", "python3", "--cwd", "notebooks"]
+        return ["papermill", self.notebook, self.log, *quietly, *where, "-y", self.parameters]
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -11,7 +11,13 @@ from havir_lib.pipeline import (
     brains, control_figures, control_tables, decoding, figures, interpretability, tables
 )
 heavy = ("diffusers", "transformers", "open_clip", "torchvision", "nilearn", "sklearn", "himalaya")
-print(*(name for name in heavy if name in sys.modules))
+print(*(name for name in (*heavy, "scipy.stats") if name in sys.modules))
+"""
+
+PLAN_AND_REPORT = """
+import sys
+import havir_lib.reports.html, havir_lib.workflow
+print(*(name for name in ("torch", "matplotlib") if name in sys.modules))
 """
 
 
@@ -26,6 +32,10 @@ print(type(clip.load_clip(weights).model).__name__)
 
 def test_notebooks_start_without_large_libraries():
     assert _printed(IMPORTS).split() == []
+
+
+def test_planning_and_report_start_without_torch():
+    assert _printed(PLAN_AND_REPORT).split() == []
 
 
 def test_networks_load_first_in_a_fresh_process():

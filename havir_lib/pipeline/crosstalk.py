@@ -91,14 +91,8 @@ def claims(run: Run, subjects: list[str]) -> dict[str, pd.DataFrame]:
     """The paired comparisons behind each claim, for some subjects of one run."""
     predicted = embeddings.scores(run, ("HAVIR", "all voxels"), subjects)
     predicted = predicted[predicted["metric"].isin(EMBEDDING_METRICS)]
-    shown = pd.concat(
-        [
-            images.scores(run, name, configuration=configuration)
-            for name in subjects
-            for configuration in ("HAVIR", "w/o z'", "only z'")
-        ],
-        ignore_index=True,
-    )
+    configurations = ("HAVIR", "w/o z'", "only z'")
+    shown = images.all_scores(run, configurations=configurations, subjects=subjects)
     return {
         "split": _compared(run, predicted, "all voxels", "method"),
         "latent": _compared(run, shown, "w/o z'", "configuration"),

@@ -68,8 +68,14 @@ def curve_hours(run: Run, name: str) -> list[int]:
     if given is not None:
         return list(given)
     n_sessions = brains.full_subject(run, name).trials["session"].nunique()
-    points = np.geomspace(1, n_sessions, N_POINTS).round().astype(int)
-    return np.unique(points).tolist()
+    return spread_hours(n_sessions)
+
+
+def spread_hours(n_sessions: int) -> list[int]:
+    """Five different hours (fewer if there are fewer), evenly in log scale, the last one all."""
+    steps = np.arange(min(N_POINTS, n_sessions))
+    points = np.geomspace(1, n_sessions, len(steps)).round().astype(int)
+    return (np.maximum.accumulate(points - steps) + steps).tolist()  # at least an hour apart
 
 
 def predictions_after(run: Run, name: str, hours: int, method: str) -> Predictions:

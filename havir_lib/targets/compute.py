@@ -114,7 +114,8 @@ def compute_targets(
     ids = np.asarray(image_ids)
     if n_again := len(ids) - len(np.unique(ids)):
         raise DataError(f"Expected each image id once, but {n_again} of {len(ids)} occur again.")
-    recipes = {kind: kind.recipe(config, stimuli, ids) for kind in KINDS}
+    common = {"images": ids, "stimuli": stamp(stimuli.path), "source": source_digest("targets")}
+    recipes = {kind: {**common, **kind.inputs(config, stimuli)} for kind in KINDS}
 
     @lru_cache(maxsize=len(KINDS))
     def arrays(kind: Kind) -> dict[str, np.ndarray]:
@@ -141,34 +142,27 @@ class Kind:
     name : str
         Names its folder in the cache.
     arrays : tuple of str
-    recipe : callable
-        ``recipe(config, stimuli, ids)``: what the arrays depend on.
+    inputs : callable
+        ``inputs(config, stimuli)``: what the arrays depend on besides the images.
     encode : callable
         ``encode(config, stimuli, ids, device)``: the arrays of one batch after the other, float16.
     """
 
     name: str
     arrays: tuple[str, ...]
-    recipe: Callable[[Config, Stimuli, np.ndarray], dict[str, Any]]
+    inputs: Callable[[Config, Stimuli], dict[str, Any]]
     encode: Callable[..., Batches]
 
 
-def _latents_recipe(config: Config, stimuli: Stimuli, ids: np.ndarray) -> dict[str, Any]:
-    return {
-        "images": ids,
-        "stimuli": stamp(stimuli.path),
-        "vae": vae.identity(vae.diffusion_folder(config.weights)),
-        "source": source_digest("targets"),
-    }
+def _latents_inputs(config: Config, stimuli: Stimuli) -> dict[str, Any]:
+    return {"vae": vae.identity(vae.diffusion_folder(config.weights))}
 
 
-def _tokens_recipe(config: Config, stimuli: Stimuli, ids: np.ndarray) -> dict[str, Any]:
+def _tokens_inputs(config: Config, stimuli: Stimuli) -> dict[str, Any]:
     return {
-        "images": ids,
-        "stimuli": [stamp(file) for file in (stimuli.path, *stimuli.caption_files)],
         "clip": clip.identity(config.weights),
+        "captions": [stamp(file) for file in stimuli.caption_files],
         "captions_per_image": config.targets.captions_per_image,
-        "source": source_digest("targets"),
     }
 
 
@@ -193,8 +187,8 @@ def _tokens(config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.dev
 
 
 KINDS = (
-    Kind("latents", ("latents",), _latents_recipe, _latents),
-    Kind("tokens", ("image_tokens", "text_tokens"), _tokens_recipe, _tokens),
+    Kind("latents", ("latents",), _latents_inputs, _latents),
+    Kind("tokens", ("image_tokens", "text_tokens"), _tokens_inputs, _tokens),
 )
 
 

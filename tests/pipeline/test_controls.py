@@ -25,6 +25,14 @@ from havir_lib.pipeline import (
 from havir_lib.simulation.stimuli import SCENES
 
 
+@pytest.mark.parametrize(
+    ("n_sessions", "hours"),
+    [(1, [1]), (2, [1, 2]), (6, [1, 2, 3, 4, 6]), (37, [1, 2, 6, 15, 37])],
+)
+def test_curve_has_five_different_hours_if_it_can(n_sessions, hours):
+    assert transfer.spread_hours(n_sessions) == hours
+
+
 def test_curve_has_every_point_method_and_interval(run):
     curve = transfer.transfer_curve(run)
     assert transfer.curve_hours(run, "subj02") == [1, 2]

@@ -69,7 +69,6 @@ def test_each_row_belongs_to_its_image_and_caption(config, stimuli):
 def test_cache_returns_the_same_without_encoding_again(config, stimuli, tmp_path):
     fresh = compute_targets(config, stimuli, IDS)
     first = compute_targets(config, stimuli, IDS, cache=tmp_path / "cache")
-    calls = stimuli.calls
     second = compute_targets(config, stimuli, IDS, cache=tmp_path / "cache")
     assert first.key == second.key == fresh.key != ""
     for name in (*ARRAYS, "image_ids"):
