@@ -43,9 +43,11 @@ AFTER = {
 }
 FULL_ONLY = ("10_controls",)
 """Notebooks that run only with ``comparison.full``."""
-THREADS = {"00_start_here": 2}
-THREADS_FULL = {**THREADS, "07_sota_comparison": 2, "10_controls": 2}
-"""Notebooks that little or nothing can run beside use more cores than one."""
+THREADS = {"00_start_here": 2, "10_controls": 2}
+"""Notebooks that nothing can run beside use more cores than one.
+
+The same in every run: sums over another number of threads differ in the last bits.
+"""
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,6 @@ class Plan:
     def _step(self, notebook: str, subject: str | None) -> Step:
         name = notebook if subject is None else f"{notebook}_{subject}"
         parameters: dict[str, Any] = {"profile": self.profile, "overrides": self.overrides}
-        threads = THREADS_FULL if self.config.comparison.full else THREADS
         if subject is not None:
             parameters["subject"] = subject
         return Step(
@@ -162,7 +163,7 @@ class Plan:
             outputs=self._outputs(notebook),
             parameters=json.dumps(parameters),
             priority=2 * len(_waiting_for(notebook)) + (subject == self.config.data.base_subject),
-            threads=threads.get(notebook, 1),
+            threads=THREADS.get(notebook, 1),
         )
 
     def _executed(self, notebook: str, subject: str | None) -> str:
