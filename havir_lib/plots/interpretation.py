@@ -75,8 +75,8 @@ def figure_importance(
 def figure_importance_subjects(subjects: Mapping[str, Mapping[str, BrainMap]]) -> Figure:
     """Figure 6: importance maps of further subjects, one row each.
 
-    Each map's colours run to its own 99th percentile, since norms of separately trained models
-    have no common unit.
+    Each map's colours run from its own 1st to its own 99th percentile, since norms of separately
+    trained models have no common unit.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def colour_bar(
     )
     bar.outline.set_visible(False)
     if horizontal:
-        bar.set_ticks(limits, labels=["0", "99th percentile"])
+        bar.set_ticks(limits, labels=["1st percentile", "99th"])
     else:
         bar.ax.set_title("importance", fontsize=6.5, fontweight="normal", loc="left", pad=3)
     return ax

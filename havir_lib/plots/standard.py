@@ -175,7 +175,7 @@ def figure_roles_surface(subjects: Mapping[str, SurfaceMap]) -> Figure:
 def figure_importance_standard(subjects: Mapping[str, Mapping[str, StandardMap]]) -> Figure:
     """Importance maps on MNI's glass brain and on the average surface, a row per subject and role.
 
-    Each map's colours run to its own 99th percentile over voxels, as in Figure 6.
+    Each map's colours run from its own 1st to its own 99th percentile over voxels, as in Figure 6.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def figure_importance_standard(subjects: Mapping[str, Mapping[str, StandardMap]]
             mm_text(fig, 1, top + 10, ROLE_NAMES[role], va="top", fontsize=6.5, color=ROLES[role])
             _standard_row(fig, top, row, role, shown)
         mm_text(fig, 1, head + row * len(lines) + 1,
-                "Pale to dark: 0 to the 99th percentile of each map.", va="top", fontsize=6.5,
+                "Pale to dark: 1st to 99th percentile of each map.", va="top", fontsize=6.5,
                 color=MUTED)  # fmt: skip
     return fig
 

@@ -15,7 +15,7 @@ from havir_lib.errors import ShapeError
 from havir_lib.plots.style import MUTED, figure_style, little_garbage
 
 AXES = {"x": 0, "y": 1, "z": 2}
-TOP_PERCENTILE = 99
+SHOWN_PERCENTILES = (1, 99)
 FINE_MM = 1.5  # the anatomy is drawn at this resolution; the map keeps its own voxels
 
 
@@ -141,11 +141,16 @@ def plot_projection(
 
 
 def colour_limits(volume: np.ndarray) -> tuple[float, float]:
-    """0 and the 99th percentile of a map, so that a few voxels do not decide its colours."""
+    """The 1st and 99th percentile of a map, so that a few voxels do not decide its colours.
+
+    From zero, maps of weight norms would be of one colour: the norms of most voxels differ by less
+    than a third. If all voxels have the same value, the colours run from zero.
+    """
     values = volume[np.isfinite(volume) & (volume != 0)]
     if not len(values):
         raise ShapeError("no voxel to show: the map is empty")
-    return 0.0, float(np.percentile(values, TOP_PERCENTILE))
+    low, high = (float(p) for p in np.percentile(values, SHOWN_PERCENTILES))
+    return (low, high) if high > low else (min(0.0, high), max(0.0, high))
 
 
 def _head(anatomy: np.ndarray) -> np.ndarray:

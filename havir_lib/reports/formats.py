@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 STAMP = "SIMULATED DATA"
+P_VALUES = ("p", "p_holm")
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -17,6 +18,7 @@ LATEX_SPECIAL = {
     "{": r"\{",
     "}": r"\}",
     "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
     "^": r"\textasciicircum{}",
     "±": r"$\pm$",
     "–": "--",
@@ -68,6 +70,23 @@ def number(value: float) -> str:
     if float(value).is_integer() and abs(value) >= 1:
         return f"{int(value)}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
+
+
+def readable(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same table with every number as people read it.
+
+    Counts stay whole, even none; p values too small for three decimals read ``<0.001``; missing
+    entries ``–``.
+    """
+    shown = frame.astype(object)
+    for key in frame.select_dtypes("number").columns:
+        if pd.api.types.is_integer_dtype(frame[key]):
+            shown[key] = [str(item) for item in frame[key]]
+        elif key in P_VALUES:
+            shown[key] = ["<0.001" if item < 0.0005 else number(item) for item in frame[key]]
+        else:
+            shown[key] = [number(item) for item in frame[key]]
+    return shown.fillna("–")
 
 
 def as_markdown(

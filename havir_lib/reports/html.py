@@ -17,7 +17,7 @@ from nbconvert import HTMLExporter
 
 from havir_lib.errors import DataError
 from havir_lib.io import read_json, write_text
-from havir_lib.reports.formats import STAMP, number
+from havir_lib.reports.formats import STAMP, readable
 
 log = logging.getLogger(__name__)
 
@@ -95,9 +95,7 @@ def _figure(path: Path) -> Shown:
 
 def _table(path: Path) -> Shown:
     frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
-    for key in frame.select_dtypes("number").columns:
-        frame[key] = [number(value) for value in frame[key]]
-    content = frame.fillna("–").to_html(index=False, border=0, max_rows=LONGEST_TABLE)
+    content = readable(frame).to_html(index=False, border=0, max_rows=LONGEST_TABLE)
     return _shown(path, content)
 
 

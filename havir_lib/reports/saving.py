@@ -11,7 +11,7 @@ import pandas as pd
 from havir_lib.errors import DataError
 from havir_lib.io import atomic_write, write_text
 from havir_lib.provenance import check_origin, origin, write_sidecar
-from havir_lib.reports.formats import as_latex, as_markdown, number, widen
+from havir_lib.reports.formats import as_latex, as_markdown, readable, widen
 
 FLOAT_FORMAT = "%.6g"
 NOT_KEYS = frozenset(
@@ -129,11 +129,11 @@ def _wide(
     if columns is None and {"metric", "value"} <= set(frame.columns):
         columns = "metric"
     if columns is None:
-        return _readable(frame)
+        return readable(frame)
     if rows is None:
         rows = [key for key in frame.columns if key not in NOT_KEYS | {columns, value}]
     if not rows:  # one list of scores: nothing to widen
-        return _readable(frame)
+        return readable(frame)
     keyed = frame.astype({key: object for key in rows}).fillna({key: "" for key in rows})
     try:
         return widen(keyed, rows, columns, value, BOLD)
@@ -141,10 +141,3 @@ def _wide(
         raise DataError(
             f"{name}: cannot make one column per {columns!r} and one row per {list(rows)}: {error}"
         ) from None
-
-
-def _readable(frame: pd.DataFrame) -> pd.DataFrame:
-    shown = frame.copy().astype(object)
-    for key in frame.select_dtypes("number").columns:
-        shown[key] = [number(item) for item in frame[key]]
-    return shown.fillna("–")

@@ -12,7 +12,7 @@ from havir_lib.reports import (
     table3_comparison,
     table4_ablations,
 )
-from havir_lib.reports.formats import as_latex, number, widen
+from havir_lib.reports.formats import as_latex, number, readable, widen
 
 PROVENANCE = {"data": "SIMULATED", "seed": 0}
 
@@ -147,6 +147,14 @@ def test_widen_fills_gaps_with_a_dash():
 )
 def test_numbers_are_printed_for_people(value, text):
     assert number(value) == text
+
+
+def test_readable_keeps_counts_whole_and_does_not_print_a_p_of_zero():
+    frame = pd.DataFrame({"n": [0, 40], "p": [0.0002, 0.0123], "gain": [0.0002, float("nan")]})
+    shown = readable(frame)
+    assert shown["n"].tolist() == ["0", "40"]
+    assert shown["p"].tolist() == ["<0.001", "0.012"]
+    assert shown["gain"].tolist() == ["0.000", "–"]
 
 
 def test_table1_describes_each_roi():
