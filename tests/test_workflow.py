@@ -43,10 +43,13 @@ def test_what_most_wait_for_goes_first(plan):
     assert priorities == sorted(set(priorities), reverse=True)
 
 
-def test_comparison_has_two_cores_only_where_it_trains(plan):
+def test_threads_are_the_same_in_every_run(plan):
     full = Plan.from_arguments({"profile": "smoke", "overrides": '{"comparison.full": true}'})
-    assert _step(plan, "nb07_sota_comparison").threads == 1
-    assert _step(full, "nb07_sota_comparison").threads == 2
+    threads = {step.name: step.threads for step in full.steps}
+    assert {step.name: threads[step.name] for step in plan.steps} == {
+        step.name: step.threads for step in plan.steps
+    }
+    assert threads["nb10_controls"] == 2
 
 
 def test_outputs_lie_in_the_workspace(plan, tmp_path):
