@@ -204,6 +204,7 @@ def _fill(network: nn.Module, state: dict[str, torch.Tensor], path: Path) -> nn.
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "efficientnet_lite0": partial(_efficientnet_lite, 0),
+    "efficientnet_lite1": partial(_efficientnet_lite, 1),  # scores nothing: the VAE learns from it
     "efficientnet_lite2": partial(_efficientnet_lite, 2),
     "mini_clip": partial(_clip, Weights(clip="mini"), "It is trained by 'havir mini train'."),
     "clip_vit_l14": partial(

@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 
 from havir_lib.mini.fit import Schedule
 
-WHICH = ("vae", "clip", "unet")
+WHICH = ("vae", "clip", "unet", "decoder")
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Training scenes and one schedule per model.
 
-    `decoder` goes on after `vae`, encoder fixed; `decoded` goes on after `unet`, with targets as
-    decoders read them.
+    `sharpen` goes on after `vae`, with a perceptual loss and the encoder fixed; `decoded` goes on
+    after `unet`, with targets as decoders read them; `decoder` goes on after `sharpen`, half with
+    latents that the UNet denoised.
     """
 
     n_scenes: int = 32768
@@ -27,8 +28,8 @@ class Recipe:
     vae: Schedule = Schedule(
         steps=1400, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.4, ema=0.99
     )
-    decoder: Schedule = Schedule(
-        steps=850, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.5, ema=0.99, seed=1
+    sharpen: Schedule = Schedule(
+        steps=5000, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.5, ema=0.99, seed=1
     )
     clip: Schedule = Schedule(
         steps=2000,
@@ -44,6 +45,11 @@ class Recipe:
     )
     decoded: Schedule = Schedule(
         steps=3500, batch_size=32, learning_rate=7e-4, muon_rate=2e-3, decay=0.7, ema=0.998, seed=1
+    )
+
+    n_scenes_denoised: int = 8192
+    decoder: Schedule = Schedule(
+        steps=2500, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.6, ema=0.99, seed=2
     )
 
     def schedule(self, which: str, effort: float = 1.0, steps: int | None = None) -> Schedule:

@@ -1,10 +1,10 @@
-"""Train the small models, one after the other: VAE and CLIP first, then the UNet on top of both.
+"""Train the small models: VAE and CLIP first, the UNet on top of both, at last the VAE's decoder.
 
 ::
 
     <folder>/scenes/    rendered pictures, cached
-    <folder>/vae/       checkpoint.pt, log.csv; the same for vae/decoder/, clip/, unet/
-                        and unet/decoded/
+    <folder>/vae/       checkpoint.pt, log.csv; the same for vae/sharpen/, clip/, unet/,
+                        unet/decoded/ and decoder/
     <folder>/weights/   the result, in the layout that the package ships
 """
 
@@ -16,30 +16,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
 from havir_lib.config import Weights
 from havir_lib.diffusion import save_dual_unet
+from havir_lib.diffusion.model import load_diffusion
 from havir_lib.errors import ConfigError, WeightsError
-from havir_lib.mini import clip, unet, vae
+from havir_lib.mini import clip, denoised, unet, vae
 from havir_lib.mini.data import SceneSet, load_scenes
-from havir_lib.mini.fit import Schedule, fit
+from havir_lib.mini.fit import Schedule, averaged, fit
 from havir_lib.mini.recipe import WHICH, Recipe
 from havir_lib.targets.clip import load_clip
 from havir_lib.targets.vae import load_vae
 
 log = logging.getLogger(__name__)
 
-N_SCALING = 512
-"""Scenes from which the latents' standard deviation is measured."""
-
 WORTH_COMPILING = 500
 """Compiling the VAE takes a minute or two and saves a quarter of each step."""
 
 
 def train_all(folder: Path, device: torch.device | str = "cpu", **options) -> Path:
-    """Train all three models; `options` as in :func:`train`. Returns the folder of weights."""
+    """Train all of them; `options` as in :func:`train`. Returns the folder of weights."""
     for which in WHICH:
         train(which, folder, device, **options)
     return Path(folder) / "weights"
@@ -61,8 +60,8 @@ def train(
 
     Parameters
     ----------
-    which : {"vae", "clip", "unet"}
-        The UNet needs the other two trained.
+    which : {"vae", "clip", "unet", "decoder"}
+        The UNet needs VAE and CLIP trained, the decoder all three; it replaces that of the VAE.
     folder : Path
         Checkpoints, logs and weights; see the module's description.
     device : torch.device or str
@@ -88,7 +87,7 @@ def train(
     ConfigError
         If there is no such model.
     WeightsError
-        If the UNet is to be trained before VAE and CLIP.
+        If a model is to be trained before those it needs.
     """
     if which not in WHICH:
         raise ConfigError(f"Expected one of {', '.join(WHICH)}, found {which!r}.")
@@ -100,7 +99,7 @@ def train(
         folder=folder / which,
         weights=folder / "weights",
         device=torch.device(device),
-        n_scenes_vae=recipe.n_scenes_vae,
+        recipe=recipe,
         schedule=lambda name: recipe.schedule(name, effort, steps),
         minutes=minutes,
     )
@@ -117,32 +116,57 @@ class Job:
     folder: Path
     weights: Path
     device: torch.device
-    n_scenes_vae: int
+    recipe: Recipe
     schedule: Callable[[str], Schedule]
     minutes: float | None
 
 
 def _train_vae(job: Job) -> None:
-    schedule, images = job.schedule("vae"), job.scenes.images[: job.n_scenes_vae]
+    schedule, images = job.schedule("vae"), job.scenes.images[: job.recipe.n_scenes_vae]
     model = vae.build_vae(schedule.seed).to(job.device)
     compiled = schedule.steps >= WORTH_COMPILING
     loss = vae.vae_loss(model, images, schedule.batch_size, compiled)
     finished = fit(model, loss, schedule, job.folder, minutes=job.minutes)
     if finished:
-        _refine_decoder(job, model)
-    factor = vae.measure_scaling(model, images[:N_SCALING])
+        _sharpen(job, model)
+    factor = vae.measure_scaling(model, images[: vae.N_SCALING])
     vae.save_vae(model, job.weights / "vae", factor)
 
 
-def _refine_decoder(job: Job, model: AutoencoderKL) -> None:
+def _sharpen(job: Job, model: AutoencoderKL) -> None:
+    images = job.scenes.images[: job.recipe.n_scenes_vae]
+    _fit_decoder(job, model, "sharpen", job.folder / "sharpen", images)
+
+
+def _train_decoder(job: Job) -> None:
+    _require(job, "decoder", "vae", "clip", "unet")
+    encoder = load_clip(Weights(clip=str(job.weights / "clip")), job.device)
+    images = job.scenes.images[: job.recipe.n_scenes_denoised]
+    captions = job.scenes.captions[: job.recipe.n_scenes_denoised]
+    diffusion = load_diffusion(job.weights, job.device)
+    latents = denoised.denoise(job.folder, images, captions, diffusion, encoder)
+    model = vae.build_vae().to(job.device)
+    model.load_state_dict(averaged(job.folder.parent / "vae" / "sharpen", job.device))
+    _fit_decoder(job, model, "decoder", job.folder, images, latents)
+    vae.save_vae(model, job.weights / "vae", diffusion.vae.config.scaling_factor)
+
+
+def _fit_decoder(
+    job: Job,
+    model: AutoencoderKL,
+    name: str,
+    folder: Path,
+    images: np.ndarray,
+    latents: np.ndarray | None = None,
+) -> None:
     # Only the decoder learns: the latents, on which the UNet depends, stay as they are.
-    schedule = job.schedule("decoder")
+    schedule = job.schedule(name)
     model.requires_grad_(False)
     for part in (model.decoder, model.post_quant_conv):
         part.requires_grad_(True)
-    images = job.scenes.images[: job.n_scenes_vae]
-    loss = vae.vae_loss(model, images, schedule.batch_size)
-    fit(model, loss, schedule, job.folder / "decoder", minutes=job.minutes)
+    compiled = schedule.steps >= WORTH_COMPILING
+    loss = vae.decoder_loss(model, images, schedule.batch_size, compiled, latents)
+    fit(model, loss, schedule, folder, minutes=job.minutes)
 
 
 def _train_clip(job: Job) -> None:
@@ -158,12 +182,7 @@ def _train_clip(job: Job) -> None:
 
 
 def _train_unet(job: Job) -> None:
-    for name in ("vae/diffusion_pytorch_model.safetensors", f"clip/{clip.WEIGHTS_FILE}"):
-        if not (job.weights / name).is_file():
-            raise WeightsError(
-                f"The UNet learns from latents and tokens: expected {job.weights / name}, but it "
-                "does not exist. Train the VAE and CLIP first: havir mini train FOLDER --which vae"
-            )
+    _require(job, "unet", "vae", "clip")
     schedule = job.schedule("unet")
     encoder = load_clip(Weights(clip=str(job.weights / "clip")), job.device)
     autoencoder = load_vae(job.weights, job.device)
@@ -178,4 +197,24 @@ def _train_unet(job: Job) -> None:
     unet.save_scheduler(job.weights / "scheduler")
 
 
-TRAINERS = {"vae": _train_vae, "clip": _train_clip, "unet": _train_unet}
+def _require(job: Job, which: str, *others: str) -> None:
+    for other in others:
+        path = job.weights / WEIGHTS[other]
+        if not path.is_file():
+            raise WeightsError(
+                f"The {which} learns from what the {other} gives: expected {path}, but it does not "
+                f"exist. Train it first: havir mini train FOLDER --which {other}"
+            )
+
+
+WEIGHTS = {
+    "vae": "vae/diffusion_pytorch_model.safetensors",
+    "clip": f"clip/{clip.WEIGHTS_FILE}",
+    "unet": "image_unet/diffusion_pytorch_model.safetensors",
+}
+TRAINERS = {
+    "vae": _train_vae,
+    "clip": _train_clip,
+    "unet": _train_unet,
+    "decoder": _train_decoder,
+}

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from havir_lib.io import atomic_write, write_json
 from havir_lib.mini.data import SIZE
 from havir_lib.mini.fit import Draw, Loss
+from havir_lib.mini.perceptual import PerceptualLoss
 
 CONFIG = {
     "_class_name": "AutoencoderKL",
@@ -35,6 +36,11 @@ CONFIG = {
 }
 KL_WEIGHT = 1e-6
 EDGE_WEIGHT = 0.5
+PERCEPTUAL_WEIGHT = 0.1
+N_SCALING = 512
+"""Scenes from which the latents' standard deviation is measured."""
+LATENT_NOISE = 0.3
+"""Most noise on a latent, in standard deviations, from which the decoder learns to decode."""
 
 
 def build_vae(seed: int = 0) -> AutoencoderKL:
@@ -66,23 +72,74 @@ def vae_loss(
     network = torch.compile(network) if compiled else network
 
     def loss(draw: Draw) -> dict[str, Tensor]:
-        index = np.sort(draw.numpy.choice(len(images), batch_size, replace=False))
-        x = to_tensor(images[index], device)
+        x = to_tensor(images[_draw_index(len(images), batch_size, draw)], device)
         noise = torch.randn(batch_size, 8, SIZE // 8, SIZE // 8, generator=draw.torch).to(device)
         with torch.autocast(device.type, torch.bfloat16):
             y, mean, logvar = network(x, noise)
         y, mean, logvar = y.float(), mean.float(), logvar.float()
-        pixels = F.l1_loss(y, x) + F.mse_loss(y, x)
-        edges = sum(F.l1_loss(y.diff(dim=d), x.diff(dim=d)) for d in (2, 3))
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).sum(dim=(1, 2, 3)).mean()
-        mse = F.mse_loss(y.detach(), x)
-        return {
-            "loss": pixels + EDGE_WEIGHT * edges + KL_WEIGHT * kl,
-            "psnr": -10 * torch.log10(mse / 4),
-            "kl": kl,
-        }
+        return {"loss": _pixel_loss(y, x) + KL_WEIGHT * kl, "psnr": _psnr(y, x), "kl": kl}
 
     return loss
+
+
+def decoder_loss(
+    vae: AutoencoderKL,
+    images: np.ndarray,
+    batch_size: int,
+    compiled: bool = False,
+    denoised: np.ndarray | None = None,
+) -> Loss:
+    """Pixels and edges as in :func:`vae_loss`, and a perceptual distance; the encoder stays.
+
+    Parameters
+    ----------
+    vae : AutoencoderKL
+    images : ndarray, uint8 (n, H, W, 3)
+    batch_size : int
+    compiled : bool
+    denoised : ndarray (n, C, h, w), optional
+        The images' latents as the UNet denoises them (:mod:`havir_lib.mini.denoised`); half of the
+        samples are decoded from these. All others are the encoder's with some noise, up to
+        `LATENT_NOISE`.
+    """
+    device = vae.device
+    network: Callable = _decode(vae)
+    network = torch.compile(network) if compiled else network
+    perceptual = PerceptualLoss(device)
+    spread = 1 / measure_scaling(vae, images[:N_SCALING])
+
+    def loss(draw: Draw) -> dict[str, Tensor]:
+        index = _draw_index(len(images), batch_size, draw)
+        x = to_tensor(images[index], device)
+        amount = LATENT_NOISE * torch.rand(batch_size, 1, 1, 1, generator=draw.torch)
+        noise = torch.randn(batch_size, 8, SIZE // 8, SIZE // 8, generator=draw.torch)
+        with torch.autocast(device.type, torch.bfloat16):
+            with torch.no_grad():
+                z = vae.quant_conv(vae.encoder(x)).chunk(2, dim=1)[0].float()
+            z = z + spread * (amount * noise).to(device)
+            if denoised is not None:
+                own = torch.rand(batch_size, 1, 1, 1, generator=draw.torch).to(device) < 0.5
+                z = torch.where(own, z, spread * torch.from_numpy(denoised[index]).float().to(z))
+            y = network(z).float()
+            looks = perceptual(y, x)
+        total = _pixel_loss(y, x) + PERCEPTUAL_WEIGHT * looks
+        return {"loss": total, "psnr": _psnr(y, x), "perceptual": looks}
+
+    return loss
+
+
+def _draw_index(n: int, batch_size: int, draw: Draw) -> np.ndarray:
+    return np.sort(draw.numpy.choice(n, batch_size, replace=False))
+
+
+def _pixel_loss(y: Tensor, x: Tensor) -> Tensor:
+    edges = sum(F.l1_loss(y.diff(dim=d), x.diff(dim=d)) for d in (2, 3))
+    return F.l1_loss(y, x) + F.mse_loss(y, x) + EDGE_WEIGHT * edges
+
+
+def _psnr(y: Tensor, x: Tensor) -> Tensor:
+    return -10 * torch.log10(F.mse_loss(y.detach(), x) / 4)
 
 
 def _reconstruct(vae: AutoencoderKL) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
@@ -93,6 +150,10 @@ def _reconstruct(vae: AutoencoderKL) -> Callable[[Tensor, Tensor], tuple[Tensor,
         return vae.decoder(vae.post_quant_conv(z)), mean, logvar
 
     return run
+
+
+def _decode(vae: AutoencoderKL) -> Callable[[Tensor], Tensor]:
+    return lambda z: vae.decoder(vae.post_quant_conv(z))
 
 
 @torch.no_grad()

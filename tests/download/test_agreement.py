@@ -22,7 +22,7 @@ from havir_lib.evaluation.networks import load_network
 from havir_lib.targets import clip
 from havir_lib.targets.vae import diffusion_folder
 
-SHIPPED = {None, "mini_clip", "efficientnet_lite0", "efficientnet_lite2"}
+SHIPPED = {None, "mini_clip", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"}
 
 
 def test_every_metric_is_known():

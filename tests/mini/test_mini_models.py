@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from havir_lib.config import Weights
 from havir_lib.diffusion import load_dual_unet, save_dual_unet
@@ -144,15 +145,19 @@ def test_unet_learns_and_loads(scenes, vocabulary, rng, tmp_path):
     assert loaded.latent_shape == (8, 16, 16)
 
 
-def test_unet_needs_the_other_two(scenes, tmp_path, monkeypatch):
+def test_models_need_those_before_them(scenes, tmp_path, monkeypatch):
     monkeypatch.setattr("havir_lib.mini.training.load_scenes", lambda *_, **__: scenes)
-    with pytest.raises(WeightsError, match="Train the VAE and CLIP first"):
+    with pytest.raises(WeightsError, match="--which vae"):
         train("unet", tmp_path, recipe=replace(Recipe(), n_scenes=4))
+    with pytest.raises(WeightsError, match="--which vae"):
+        train("decoder", tmp_path, recipe=replace(Recipe(), n_scenes=4))
 
 
 def test_the_whole_recipe_runs_and_continues(tmp_path):
     tiny = Schedule(steps=1, batch_size=4)
-    recipe = Recipe(n_scenes=5, vae=tiny, decoder=tiny, clip=tiny, unet=tiny, decoded=tiny)
+    recipe = Recipe(
+        n_scenes=5, vae=tiny, sharpen=tiny, clip=tiny, unet=tiny, decoded=tiny, decoder=tiny
+    )
     weights = train_all(tmp_path, recipe=recipe, workers=1)
     model = load_diffusion(weights)
     assert model.unet.latent_shape == (8, 16, 16)
@@ -161,8 +166,14 @@ def test_the_whole_recipe_runs_and_continues(tmp_path):
     train("unet", tmp_path, recipe=recipe, workers=1)  # all steps are done: nothing changes
     after = (weights / "image_unet" / "diffusion_pytorch_model.safetensors").read_bytes()
     assert before == after
+    last = load_file(weights / "vae" / "diffusion_pytorch_model.safetensors")
+    train("vae", tmp_path, recipe=recipe, workers=1)  # goes back to the VAE before the last stage
+    first = load_file(weights / "vae" / "diffusion_pytorch_model.safetensors")
+    changed = {name for name in last if not torch.equal(last[name], first[name])}
+    assert changed
+    assert all(name.startswith(("decoder.", "post_quant_conv.")) for name in changed)
 
 
 def test_unknown_models_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="vae, clip, unet"):
+    with pytest.raises(ConfigError, match="vae, clip, unet, decoder"):
         train("gan", tmp_path)
