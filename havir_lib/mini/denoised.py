@@ -30,7 +30,7 @@ SAMPLING = Sampling(
     mixing=0.5,
     scheduler="unipc",
 )
-"""As the demo samples."""
+"""Like the demo's, from a little more noise: what the decoder must repair is then plain."""
 BATCH_SIZE = 32
 
 
