@@ -47,6 +47,8 @@ from havir_lib.plots.rois import (
 from havir_lib.plots.training import figure_training
 
 PICTURES_AT_ONCE = 64
+THUMBNAIL = 32
+"""Pixels; fine enough to tell where things are."""
 MAKES = {
     "fig1_framework": "framework",
     "roi_maps": "roi_maps",
@@ -242,7 +244,7 @@ def gallery(run: Run) -> Path:
     truth, made = brains.test_images(run, name), images.reconstructions(run, name).images
     chosen, drawn = chosen_rows(run, n // 2), random_rows(run, len(made), n)
     sections = {
-        f"Chosen: best pixel correlation ({name})": (truth[chosen], made[chosen]),
+        f"Chosen: best layout, and unlike one another ({name})": (truth[chosen], made[chosen]),
         f"Drawn at random ({name}, seed {run.config.seed})": (truth[drawn], made[drawn]),
     }
     figure = figure_gallery(sections)
@@ -308,28 +310,38 @@ def ablations(run: Run) -> Path:
 
 
 def chosen_rows(run: Run, n: int) -> np.ndarray:
-    """Test images of the base subject that show the method at its best, the most complex first.
+    """Test images of the base subject that show the method at its best, unlike one another.
 
-    Of the quarter with the highest pixel correlation, those whose stimulus has the most detail
-    (standard deviation of its brightness gradients).
+    They come from the quarter whose layout is reconstructed best. The best is the first; each
+    further one is the one that looks least like those before it (mean squared difference).
     """
     name = run.base_subject
-    truth, made = brains.test_images(run, name), images.reconstructions(run, name).images
-    quality = _pixel_correlation(truth, made)
+    truth = _thumbnails(brains.test_images(run, name))
+    made = _thumbnails(images.reconstructions(run, name).images)
+    quality = _layout_correlation(truth, made)
     best = np.argsort(-quality, kind="stable")[: max(n, len(quality) // 4)]
-    grey = truth[best].mean(axis=-1)
-    detail = np.abs(np.diff(grey, axis=1)).mean((1, 2)) + np.abs(np.diff(grey, axis=2)).mean((1, 2))
-    return best[np.argsort(-detail, kind="stable")[:n]]
+    looks = decoding.flat(truth[best])
+    chosen, distance = [0], np.inf
+    while len(chosen) < min(n, len(best)):
+        distance = np.minimum(distance, np.square(looks - looks[chosen[-1]]).mean(axis=1))
+        chosen.append(int(np.argmax(distance)))
+    return best[chosen]
 
 
-def _pixel_correlation(truth: np.ndarray, made: np.ndarray) -> np.ndarray:
-    """Of each picture (n,), at the size they are made in; a few in memory at a time."""
-    parts = []
-    for start in range(0, len(made), PICTURES_AT_ONCE):
-        part = slice(start, start + PICTURES_AT_ONCE)
-        shown = resized(truth[part], made.shape[1])
-        parts.append(paired_correlation(decoding.flat(shown), decoding.flat(made[part])))
-    return np.concatenate(parts)
+def _thumbnails(pictures: np.ndarray) -> np.ndarray:
+    """Small versions, uint8 array (n, THUMBNAIL, THUMBNAIL, 3); a few at a time in full size."""
+    parts = range(0, len(pictures), PICTURES_AT_ONCE)
+    return np.concatenate([resized(pictures[i : i + PICTURES_AT_ONCE], THUMBNAIL) for i in parts])
+
+
+def _layout_correlation(truth: np.ndarray, made: np.ndarray) -> np.ndarray:
+    """Correlation of brightness gradients of each pair of pictures (n, size, size, 3): (n,)."""
+    gradients = []
+    for pictures in (truth, made):
+        grey = pictures.mean(axis=-1)
+        down, across = np.diff(grey, axis=1), np.diff(grey, axis=2)
+        gradients.append(np.concatenate([decoding.flat(down), decoding.flat(across)], axis=1))
+    return paired_correlation(*gradients)
 
 
 def random_rows(run: Run, n_images: int, n: int) -> np.ndarray:
