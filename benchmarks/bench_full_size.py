@@ -27,6 +27,7 @@ import pandas as pd
 
 from benchmarks.measure import watch
 from benchmarks.operations import (
+    TRAINED,
     FullCounts,
     Operation,
     Watcher,
@@ -143,6 +144,8 @@ def write_table(plan: Plan, given: argparse.Namespace) -> pd.DataFrame:
         sys.exit(f"Nothing was measured in {given.folder / 'measured'} yet.")
     operations: list[Operation] = [x for step in steps for x in from_json(step["operations"])]
     full = FullCounts().of(load_config(PROFILE, {"data.root": "."}))
+    # so few steps cost less than start and saving: bench_training_steps times them by themselves
+    full = {what: count for what, count in full.items() if what not in TRAINED}
     work = operation_table(operations, plan.workspace.cache, full, given.threads)
     notebooks = notebook_table(steps, operations, given.threads)
     resumed = {step["step"] for step in steps if step["remains"]}

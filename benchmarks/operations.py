@@ -150,10 +150,10 @@ class FullCounts:
         others = n_subjects - 1
         steps = config.diffusion.steps
         run = n_steps_run(steps, config.diffusion.strength, config.diffusion.strength_convention)
-        # HAVIR, shuffled, ridge, true targets, w/o e_cap, w/o e_img; w/o z' runs every step, as
-        # does the base subject's recovery from tokens alone
-        evaluations = (6 * run + steps) * n_subjects + steps
-        images = (7 + 3) * n_subjects + 1  # and "only z'" of HAVIR, ridge and true targets
+        # HAVIR, shuffled, ridge, w/o e_cap, w/o e_img; w/o z' runs every step. True targets, and
+        # those without a latent, are everyone's, as the test images are
+        evaluations = (5 * run + steps) * n_subjects + run + steps
+        images = (6 + 2) * n_subjects + 3  # and "only z'" of HAVIR, ridge and true targets
         training = config.training
         return {
             "subjects": self.sessions * n_subjects,
@@ -165,7 +165,7 @@ class FullCounts:
             "UNet evaluations": evaluations * self.test,
             "decoded images": images * self.test,
             "loads of the diffusion model": 5 + n_subjects,  # notebooks 00, 03, 04, 06 to 08
-            "scores": 9 * n_subjects * self.test,  # 5 methods and 4 ablated configurations
+            "scores": (8 * n_subjects + 1) * self.test,  # 4 methods, 4 ablations; true targets once
         }
 
 

@@ -96,9 +96,9 @@ def test_watcher_sees_results_come_into_being(tmp_path):
 def test_full_counts_are_those_of_the_paper():
     full = FullCounts().of(load_config("paper", {"data.root": "."}))
     assert full["latents"] == full["tokens"] == 9841 + 3 * 750
-    assert full["UNet evaluations"] == 982 * ((6 * 17 + 20) * 4 + 20)
-    assert full["decoded images"] == 982 * 41
-    assert full["scores"] == 982 * 36
+    assert full["UNet evaluations"] == 982 * ((5 * 17 + 20) * 4 + 17 + 20)
+    assert full["decoded images"] == 982 * 35
+    assert full["scores"] == 982 * 33
     assert full["trained_semantic"] == 200 * 265 + 3 * 200 * 13
 
 
