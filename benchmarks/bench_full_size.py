@@ -62,6 +62,7 @@ TOY_OVERRIDES = {
     "comparison.pooled_voxels": 16,
 }
 FITS = ("structural", "semantic", "transfer_structural", "transfer_semantic")
+UNDIVIDED = "with its targets, start and saving; training_steps.csv has the steps alone"
 PARTIAL = "was under way before: its seconds are those of the rest"
 
 
@@ -144,7 +145,6 @@ def write_table(plan: Plan, given: argparse.Namespace) -> pd.DataFrame:
         sys.exit(f"Nothing was measured in {given.folder / 'measured'} yet.")
     operations: list[Operation] = [x for step in steps for x in from_json(step["operations"])]
     full = FullCounts().of(load_config(PROFILE, {"data.root": "."}))
-    # so few steps cost less than start and saving: bench_training_steps times them by themselves
     full = {what: count for what, count in full.items() if what not in TRAINED}
     work = operation_table(operations, plan.workspace.cache, full, given.threads)
     notebooks = notebook_table(steps, operations, given.threads)
@@ -152,6 +152,7 @@ def write_table(plan: Plan, given: argparse.Namespace) -> pd.DataFrame:
     table = pd.concat([work, notebooks], ignore_index=True)
     concerned = table["step"].map(lambda names: bool(resumed & set(names.split(", "))))
     table["note"] = concerned.map({True: PARTIAL, False: ""})
+    table.loc[table["what"].isin(TRAINED), "note"] = UNDIVIDED
     path = given.folder / TABLE.name if given.toy else TABLE
     with atomic_write(path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")

@@ -49,7 +49,7 @@ TARGETS = {
     "main object ranked first: original pictures": np.nan,
     "main object ranked first: text alone": np.nan,
     "main object ranked first: image tokens alone": np.nan,
-    "main object of another scene's text found at default strength": np.nan,
+    "main object of another scene's text found beside the source's latent": np.nan,
     "main object of the source found under another scene's text": np.nan,
     "PixCorr with the source under another scene's text": 0.60,
     "PixCorr of recovery from true targets": 0.65,
@@ -58,6 +58,8 @@ TARGETS = {
 }
 GENERATED = re.compile("^main object|^PixCorr|recovery")
 """Metrics of generated pictures."""
+RETRIEVED = re.compile(r"top \d+ of")
+"""Metrics of whole galleries."""
 GALLERY = 300
 FALSE_ALARMS = 0.05
 """An object counts as found if the probe is surer of it than for this share of pictures without."""
@@ -122,10 +124,16 @@ def evaluate(
         **guidance(model, encoder, probe, scenes, tokens, n_generated, sampling or SAMPLING),
     }
     rows = [
-        (name, values[name], target, n_generated if GENERATED.search(name) else n)
-        for name, target in TARGETS.items()
+        (name, values[name], target, _n(name, n, n_generated)) for name, target in TARGETS.items()
     ]
     return pd.DataFrame(rows, columns=["metric", "value", "target", "n"])
+
+
+def _n(name: str, n: int, n_generated: int) -> int:
+    """How many scenes a metric is of."""
+    if GENERATED.search(name):
+        return n_generated
+    return n // GALLERY * GALLERY if RETRIEVED.search(name) else n
 
 
 @torch.inference_mode()
@@ -258,7 +266,7 @@ def guidance(
     return {
         **{f"main object found: {name}": found(x, main, least) for name, x in scores.items()},
         **{f"main object ranked first: {name}": first(x, main) for name, x in scores.items()},
-        "main object of another scene's text found at default strength": found(
+        "main object of another scene's text found beside the source's latent": found(
             moved_scores, main[other], least
         ),
         "main object of the source found under another scene's text": found(

@@ -2,7 +2,7 @@
 
 As LPIPS (Zhang et al., 2018, section 3) without learned weights: features of some layers, scaled to
 unit length over channels, squared difference, mean over places. The network is EfficientNet-Lite1,
-which no metric of the companion uses, so that nothing is trained on what it is scored by.
+which no metric of the companion uses, though its siblings Lite0 and Lite2 score the demo.
 
 Shape words: B batch, H, W pixels.
 """

@@ -3,8 +3,8 @@
 A decoder's prediction is near the best linear estimate from values under white noise: what varies
 much between scenes survives, what varies little is lost. On the demo's subjects the gain of the
 decoders per principal component (image tokens) and per spatial frequency (latents) follows this
-rule over its whole range, with a noise variance of about 0.25 (eight hours of data) to 1.8 (one
-hour) for image tokens, and of 2.2 to 8 for latents.
+rule over its whole range, with a noise variance of about 0.25 (eight hours of data, as
+the demo once had) to 1.8 (one hour) for image tokens, and of 2.2 to 8 for latents.
 
 Shape words: B batch, C latent channels, h w latent grid, T tokens, D token width, K components.
 """

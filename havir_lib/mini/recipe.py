@@ -1,7 +1,7 @@
 """How the shipped small models were trained: data, steps, rates, seeds.
 
-The numbers are for two CPU cores, each model within 100 minutes; a GPU runs the same recipe faster.
-`effort` multiplies the steps if there is more time.
+The numbers are for two CPU cores with nothing beside, each model within 100 minutes; a GPU runs the
+same recipe faster. `effort` multiplies the steps if there is more time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ WHICH = ("vae", "clip", "unet", "decoder")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Training scenes and one schedule per model.
+    """Training scenes and one schedule per stage.
 
     `sharpen` goes on after `vae`, with a perceptual loss and the encoder fixed; `decoded` goes on
     after `unet`, with targets as decoders read them; `decoder` goes on after `sharpen`, half with

@@ -211,7 +211,9 @@ def recovery_check(run: Run) -> Path:
 def reconstructions(run: Run) -> Path:
     """Figure 2: chosen test images (caption, stimulus, one reconstruction per subject)."""
     rows = chosen_rows(run, run.config.figures.n_examples)
-    return _subjects_grid(run, rows, "fig2_reconstructions", "chosen: the best of the base subject")
+    return _subjects_grid(
+        run, rows, "fig2_reconstructions", "chosen: best layout, unlike one another"
+    )
 
 
 def random_reconstructions(run: Run) -> Path:

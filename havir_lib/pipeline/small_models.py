@@ -19,7 +19,8 @@ N_SHOWN = 40
 NOTE = (
     "Held-out scenes that no model was trained on; n is how many. An object is found if a linear "
     "probe on image tokens is surer of it than for 95 % of the held-out pictures without it; it is "
-    "ranked first if no category scores higher."
+    "ranked first if no category scores higher. Guidance: 16 steps, noise strength 0.7, guidance "
+    "scale 3, mixing 0.4; recovery as the demo samples."
 )
 
 
