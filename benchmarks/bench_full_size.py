@@ -151,8 +151,8 @@ def write_table(plan: Plan, given: argparse.Namespace) -> pd.DataFrame:
     resumed = {step["step"] for step in steps if step["remains"]}
     table = pd.concat([work, notebooks], ignore_index=True)
     concerned = table["step"].map(lambda names: bool(resumed & set(names.split(", "))))
-    table["note"] = concerned.map({True: PARTIAL, False: ""})
-    table.loc[table["what"].isin(TRAINED), "note"] = UNDIVIDED
+    notes = {PARTIAL: concerned, UNDIVIDED: table["what"].isin(TRAINED)}
+    table["note"] = ["; ".join(n for n in notes if notes[n][row]) for row in table.index]
     path = given.folder / TABLE.name if given.toy else TABLE
     with atomic_write(path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")

@@ -26,6 +26,7 @@ from benchmarks.bench_full_size import TOY_OVERRIDES
 from benchmarks.operations import FullCounts
 from havir_lib.config import Config, load_config
 from havir_lib.devices import pick_device
+from havir_lib.io import atomic_write
 from havir_lib.targets import Targets
 from havir_lib.training.branches import Branch, fit_of, loss_of, new_model, target_arrays
 from havir_lib.training.data import TrainingSet, make_training_set
@@ -39,20 +40,23 @@ REPEATS = 3
 TABLE = Path(__file__).with_name("training_steps.csv")
 
 
-def random_set(
-    config: Config, branch: Branch, n_images: int, n_voxels: int, shapes: dict[str, tuple]
-) -> tuple[TrainingSet, Targets]:
-    """Random betas, each image shown `REPEATS` times, and random targets."""
+def random_targets(n_images: int, shapes: dict[str, tuple]) -> Targets:
+    """Targets of that many images, of random numbers."""
     rng = np.random.default_rng(0)
-    ids = np.arange(n_images)
 
     def read(name: str) -> np.ndarray:
         return rng.standard_normal((n_images, *shapes[name]), dtype="f4").astype("f2")
 
-    targets = Targets(ids, read)
-    betas = rng.standard_normal((REPEATS * n_images, n_voxels), dtype="f4")
+    return Targets(np.arange(n_images), read)
+
+
+def random_set(config: Config, branch: Branch, targets: Targets) -> TrainingSet:
+    """Random betas for these targets, each image shown `REPEATS` times."""
+    ids = targets.image_ids
+    shape = (REPEATS * len(ids), VOXELS[branch])
+    betas = np.random.default_rng(1).standard_normal(shape, dtype="f4")
     arrays = target_arrays(config, branch, targets)
-    return make_training_set(betas, np.tile(ids, REPEATS), arrays, ids), targets
+    return make_training_set(betas, np.tile(ids, REPEATS), arrays, ids)
 
 
 def seconds_of(config: Config, branch: Branch, n_steps: int, toy: bool) -> float:
@@ -60,8 +64,8 @@ def seconds_of(config: Config, branch: Branch, n_steps: int, toy: bool) -> float
     fit = fit_of(config, branch, transfer=False).model_copy(update={"epochs": 1})
     fitted = n_steps * fit.batch_size
     n_images = math.ceil(fitted / (1 - fit.validation_fraction))
-    shapes = TOY_SHAPES if toy else SHAPES
-    data, targets = random_set(config, branch, n_images, VOXELS[branch], shapes)
+    targets = random_targets(n_images, TOY_SHAPES if toy else SHAPES)
+    data = random_set(config, branch, targets)
     model = new_model(config, branch, VOXELS[branch], targets, seed=0)
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
@@ -114,7 +118,8 @@ def main() -> None:
     table = pd.DataFrame(rows)
     print(table.to_string(float_format="%.3g"))
     if not given.toy:
-        table.to_csv(TABLE, index=False, float_format="%.4g", lineterminator="\n")
+        with atomic_write(TABLE) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.4g", lineterminator="\n")
 
 
 if __name__ == "__main__":

@@ -150,10 +150,11 @@ class FullCounts:
         others = n_subjects - 1
         steps = config.diffusion.steps
         run = n_steps_run(steps, config.diffusion.strength, config.diffusion.strength_convention)
-        # HAVIR, shuffled, ridge, w/o e_cap, w/o e_img; w/o z' runs every step. True targets, and
-        # those without a latent, are everyone's, as the test images are
+        # per subject: HAVIR, shuffled, ridge, w/o e_cap, w/o e_img; w/o z', which runs every step;
+        # decoded only: z' of HAVIR and ridge. Once, as the test images are everyone's: true
+        # targets, these w/o z', their z' decoded
         evaluations = (5 * run + steps) * n_subjects + run + steps
-        images = (6 + 2) * n_subjects + 3  # and "only z'" of HAVIR, ridge and true targets
+        images = (6 + 2) * n_subjects + 3
         training = config.training
         return {
             "subjects": self.sessions * n_subjects,
