@@ -128,14 +128,9 @@ def _train_vae(job: Job) -> None:
     loss = vae.vae_loss(model, images, schedule.batch_size, compiled)
     finished = fit(model, loss, schedule, job.folder, minutes=job.minutes)
     if finished:
-        _sharpen(job, model)
+        _fit_decoder(job, model, "sharpen", job.folder / "sharpen", images)
     factor = vae.measure_scaling(model, images[: vae.N_SCALING])
     vae.save_vae(model, job.weights / "vae", factor)
-
-
-def _sharpen(job: Job, model: AutoencoderKL) -> None:
-    images = job.scenes.images[: job.recipe.n_scenes_vae]
-    _fit_decoder(job, model, "sharpen", job.folder / "sharpen", images)
 
 
 def _train_decoder(job: Job) -> None:
