@@ -30,6 +30,7 @@ from havir_lib import hub
 from havir_lib.config import Weights
 from havir_lib.download.weights import NETWORKS, STEM
 from havir_lib.io import atomic_write, write_json, write_text
+from havir_lib.mini.clip import write_tokenizer
 
 DIFFUSION = "shi-labs/versatile-diffusion"
 CLIP = "ViT-L-14-quickgelu"
@@ -208,6 +209,8 @@ def write_versatile_diffusion(folder: Path, sizes: Sizes = FULL, seed: int = 0) 
     schedule = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
     flags = {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1}
     DDIMScheduler(**schedule, **flags).save_pretrained(folder / "scheduler")
+    ranks = open_clip.SimpleTokenizer().bpe_ranks  # OpenAI's vocabulary, which open_clip ships
+    write_tokenizer(folder / "tokenizer", sorted(ranks, key=ranks.get))
 
 
 def write_clip(cache: Path, seed: int = 0) -> None:

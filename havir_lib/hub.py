@@ -26,6 +26,8 @@ from havir_lib.io import read_json, write_json, write_text
 LOCK = "havir.lock.json"
 CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 """Of open_clip's repositories, in order of preference."""
+TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json")
+"""Of ``tokenizer/`` in a diffusion model's repository: words, merges, and which token pads."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 

@@ -33,6 +33,7 @@ NETWORKS = {
 slow to import, and what is missing should be known at once."""
 CLIP_METRIC = "CLIP"
 STEM = "diffusion_pytorch_model"
+TOKENIZER = tuple(f"tokenizer/{name}" for name in hub.TOKENIZER_FILES)
 DIFFUSION_FILES = (
     "image_unet/config.json",
     f"image_unet/{STEM}.bin",
@@ -41,6 +42,7 @@ DIFFUSION_FILES = (
     "vae/config.json",
     f"vae/{STEM}.bin",
     "scheduler/scheduler_config.json",
+    *TOKENIZER,
 )
 """Of shi-labs/versatile-diffusion; the text and image encoders beside them are not used."""
 
@@ -107,7 +109,7 @@ def _hub_item(kind: str, folder: Path, source: str, name: str) -> Item:
 def diffusion_files(names: Iterable[str]) -> list[str]:
     """Of all files of a repository, those the loaders read: safetensors where there are any."""
     names = sorted(names)
-    chosen = [name for name in names if name == "scheduler/scheduler_config.json"]
+    chosen = [name for name in names if name in {"scheduler/scheduler_config.json", *TOKENIZER}]
     for component in ("image_unet", "text_unet", "vae"):
         chosen += [name for name in names if name == f"{component}/config.json"]
         for suffix in (".safetensors", ".bin"):

@@ -125,7 +125,7 @@ def read_images(paths: Sequence[Path]) -> np.ndarray:
     Raises
     ------
     DataError
-        If a file cannot be read, is not 8-bit grey or colour, or sizes differ.
+        If a file cannot be read, is not grey or colour of 8 or 16 bits, or sizes differ.
     """
     images = [_read(path) for path in paths]
     for path, image in zip(paths, images, strict=True):
@@ -140,8 +140,13 @@ def read_images(paths: Sequence[Path]) -> np.ndarray:
 def _read(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
-            if image.mode not in {"RGB", "L", "P", "RGBA"}:
-                raise DataError(f"{path}: expected 8-bit grey or colour, found mode {image.mode}.")
+            if image.mode.startswith("I;16"):  # the high byte, as Pillow reads 16-bit colour
+                return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=-1)
+            if image.mode not in {"RGB", "L", "LA", "P", "RGBA"}:
+                raise DataError(
+                    f"{path}: expected grey or colour of 8 or 16 bits, found mode {image.mode}. "
+                    "Save it as PNG or JPEG."
+                )
             return np.asarray(image.convert("RGB"))
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
         raise DataError(f"{path} cannot be read as an image ({error}). Write it again.") from error

@@ -9,30 +9,31 @@ Shape words: B batch, P = 64 patches, T = 32 text tokens, D = 128 width of the j
 
 from __future__ import annotations
 
-import gzip
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import open_clip
 import torch
-from open_clip.tokenizer import SimpleTokenizer
+from open_clip.tokenizer import bytes_to_unicode
 from safetensors.torch import save_file
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer as Bpe
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from havir_lib.io import atomic_write, write_json
+from havir_lib.io import atomic_write, write_json, write_text
 from havir_lib.mini.data import LABELS, SIZE, SceneSet
 from havir_lib.mini.fit import Draw, Loss
+from havir_lib.targets.tokenizer import Tokenizer
 
 CONTEXT = 32
 MERGES = 1000
-MERGES_FILE = "bpe_scenes.txt.gz"
+START, END = "<|startoftext|>", "<|endoftext|>"
 WEIGHTS_FILE = "open_clip_model.safetensors"
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-"""How open_clip's tokenizer cuts text into words before merging letters."""
+"""How CLIP's tokenizer cuts text into words before merging letters."""
 
 LABEL_WEIGHT = 0.2
 PATCH_WEIGHT = 0.5
@@ -70,14 +71,9 @@ def clip_config(vocab_size: int) -> dict:
     }
 
 
-def train_vocabulary(captions: Iterable[str], path: Path, n_merges: int = MERGES) -> None:
-    """Learn byte-pair merges from captions and write them as open_clip reads them.
-
-    open_clip's ``SimpleTokenizer`` skips the first line and takes every other one as a merge, so
-    the file has a header line and no empty line at its end. Bytes and bytes at the end of a word
-    take the first 512 ids, merges follow, and the start- and end-of-text marks come last.
-    """
-    bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+def train_vocabulary(captions: Iterable[str], folder: Path, n_merges: int = MERGES) -> None:
+    """Learn byte-pair merges from captions and write a tokenizer that pads with token 0."""
+    bpe = Bpe(models.BPE(end_of_word_suffix="</w>"))
     bpe.normalizer = normalizers.Lowercase()
     bpe.pre_tokenizer = pre_tokenizers.Split(Regex(WORDS), "removed", invert=True)
     texts = sorted(set(captions))
@@ -87,14 +83,29 @@ def train_vocabulary(captions: Iterable[str], path: Path, n_merges: int = MERGES
     )
     bpe.train_from_iterator(texts, trainer)
     merges = json.loads(bpe.to_str())["model"]["merges"][:n_merges]
-    text = "\n".join(["#version: 0.2", *(" ".join(pair) for pair in merges)])
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(gzip.compress(text.encode(), mtime=0))
+    write_tokenizer(folder, merges, pad=next(iter(bytes_to_unicode().values())))
 
 
-def load_vocabulary(path: Path) -> SimpleTokenizer:
-    """open_clip's tokenizer with these merges."""
-    return SimpleTokenizer(bpe_path=str(path), context_length=CONTEXT)
+def write_tokenizer(folder: Path, merges: Iterable[Sequence[str]], pad: str = END) -> None:
+    """Write byte-pair merges as transformers' ``CLIPTokenizer`` reads them.
+
+    Bytes and bytes at the end of a word take the first 512 ids, merges follow, and the start- and
+    end-of-text marks come last, as in OpenAI's vocabulary.
+
+    Parameters
+    ----------
+    folder : Path
+    merges : iterable of pairs of str, most frequent first
+    pad : str
+        Token that fills a short caption; Versatile Diffusion's is the end of text.
+    """
+    merges, letters = list(merges), list(bytes_to_unicode().values())
+    words = [*letters, *(f"{letter}</w>" for letter in letters), *map("".join, merges), START, END]
+    marks = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": pad}
+    lines = ["#version: 0.2", *(" ".join(pair) for pair in merges), ""]
+    write_json(folder / "vocab.json", {word: id for id, word in enumerate(words)})
+    write_text(folder / "merges.txt", "\n".join(lines))
+    write_json(folder / "tokenizer_config.json", {"tokenizer_class": "CLIPTokenizer", **marks})
 
 
 class Learner(nn.Module):
@@ -121,9 +132,7 @@ class Learner(nn.Module):
         return scale * image @ text.T, text, self.label_head(pooled), self.patch_head(patches)
 
 
-def clip_loss(
-    learner: Learner, scenes: SceneSet, tokenizer: SimpleTokenizer, batch_size: int
-) -> Loss:
+def clip_loss(learner: Learner, scenes: SceneSet, tokenizer: Tokenizer, batch_size: int) -> Loss:
     """Contrast between images and one caption each, plus labels of pictures and patches."""
     device = learner.clip.logit_scale.device
     ids = tokenize_all(tokenizer, scenes.captions)
@@ -163,7 +172,7 @@ def _bce(logits: Tensor, labels: Tensor) -> Tensor:
     return each.sum(-1).mean()
 
 
-def tokenize_all(tokenizer: SimpleTokenizer, captions: list[list[str]]) -> Tensor:
+def tokenize_all(tokenizer: Tokenizer, captions: list[list[str]]) -> Tensor:
     """Token ids (n, captions, T) of captions, as int64."""
     ids = tokenizer([text for texts in captions for text in texts])
     return ids.unflatten(0, (len(captions), -1))

@@ -29,6 +29,7 @@ from havir_lib.mini.data import SceneSet, load_scenes
 from havir_lib.mini.fit import Schedule, averaged, fit
 from havir_lib.mini.recipe import WHICH, Recipe
 from havir_lib.targets.clip import load_clip
+from havir_lib.targets.tokenizer import load_tokenizer
 from havir_lib.targets.vae import load_vae
 
 log = logging.getLogger(__name__)
@@ -166,9 +167,8 @@ def _fit_decoder(
 
 def _train_clip(job: Job) -> None:
     schedule, scenes = job.schedule("clip"), job.scenes
-    vocabulary = job.weights / "clip" / clip.MERGES_FILE
-    clip.train_vocabulary([text for five in scenes.captions for text in five], vocabulary)
-    tokenizer = clip.load_vocabulary(vocabulary)
+    clip.train_vocabulary([text for five in scenes.captions for text in five], job.weights / "clip")
+    tokenizer = load_tokenizer(job.weights / "clip", clip.CONTEXT)
     n_categories = scenes.patches.shape[-1]
     model = clip.Learner(tokenizer.vocab_size, n_categories, schedule.seed).to(job.device)
     loss = clip.clip_loss(model, scenes, tokenizer, schedule.batch_size)

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from havir_lib import hub
 from havir_lib.config import Weights
 from havir_lib.errors import ShapeError, WeightsError
 from havir_lib.paths import MINI_WEIGHTS
 from havir_lib.provenance import file_digest
+from havir_lib.targets import tokenizer
+from havir_lib.targets.pixels import clip_pixels
 
 if TYPE_CHECKING:
     import open_clip  # takes seconds to import, and most steps read from the cache
@@ -59,46 +60,55 @@ class ClipEncoder:
         return text_tokens(self.model, ids)
 
     def preprocess(self, images: Tensor) -> Tensor:
-        """uint8 (B, H, W, 3) to the model's input (B, 3, size, size).
-
-        Bicubic resize of the shorter side, centre crop, CLIP's mean and standard deviation.
-        """
+        """uint8 (B, H, W, 3) to the model's input (B, 3, size, size), on its device."""
         import open_clip
 
         settings = open_clip.get_model_preprocess_cfg(self.model)
-        size = settings["size"] if isinstance(settings["size"], int) else settings["size"][0]
-        x = crop_centre(resize_shorter_side(as_float(images), size), size)
-        mean, std = (x.new_tensor(settings[name])[:, None, None] for name in ("mean", "std"))
-        return (x - mean) / std
+        return clip_pixels(images.cpu(), settings).to(self.model.logit_scale.device)
 
 
 def load_clip(weights: Weights, device: torch.device | str = "cpu") -> ClipEncoder:
-    """Load the CLIP model that a configuration names.
+    """Load the CLIP model that a configuration names, and the tokenizer of its captions.
 
     Raises
     ------
     WeightsError
-        If it cannot be found, or its weights do not fit.
+        If one cannot be found, or its files do not fit each other.
     """
+    model = load_model(weights).to(device)
+    folder = tokenizer.tokenizer_folder(weights, _locate(weights)[1])
+    tokenize = tokenizer.load_tokenizer(folder, model.context_length)
+    if tokenize.vocab_size != model.vocab_size:
+        raise WeightsError(
+            f"{folder}: the tokenizer knows {tokenize.vocab_size} tokens, "
+            f"but the model was made for {model.vocab_size}. They belong to different models."
+        )
+    return ClipEncoder(model, tokenize)
+
+
+def load_model(weights: Weights) -> open_clip.CLIP:
+    """The CLIP model alone, not to be trained; errors as of :func:`load_clip`."""
     import open_clip
 
     name, folder = _locate(weights)
+    pretrained = None if folder else _pretrained(weights)
     try:
-        model = open_clip.create_model(
-            name, None if folder else _pretrained(weights), require_pretrained=True
-        )
-        tokenize = _tokenizer_in(folder, model) if folder else open_clip.get_tokenizer(name)
-    except WeightsError:
-        raise
+        model = open_clip.create_model(name, pretrained, require_pretrained=True)
     except Exception as error:  # open_clip raises whatever the hub or the file reader raised
         raise WeightsError(
             f"The CLIP model {name} could not be loaded: {error}. {REMEDY}"
         ) from error
-    return ClipEncoder(model.to(device).eval().requires_grad_(False), tokenize)
+    return model.eval().requires_grad_(False)
 
 
 def identity(weights: Weights) -> dict[str, Any]:
-    """What the tokens depend on: file hashes of a folder or file, else name and tag."""
+    """What the tokens depend on: hashes of the model's and the tokenizer's files."""
+    model = model_identity(weights)
+    return model | tokenizer.identity(tokenizer.tokenizer_folder(weights, _locate(weights)[1]))
+
+
+def model_identity(weights: Weights) -> dict[str, Any]:
+    """What the model is: file hashes of a folder or file, else name and tag."""
     name, folder = _locate(weights)
     if folder:
         files = sorted(file for file in folder.iterdir() if file.is_file())
@@ -127,24 +137,6 @@ def _locate(weights: Weights) -> tuple[str, Path | None]:
             "It is part of this package: reinstall it."
         )
     return weights.clip, None
-
-
-def _tokenizer_in(folder: Path, model: open_clip.CLIP) -> open_clip.SimpleTokenizer:
-    import open_clip
-
-    merges = sorted(folder.glob("*.txt.gz"))
-    if len(merges) > 1:
-        raise WeightsError(
-            f"Expected one file of BPE merges (*.txt.gz) in {folder}, found {merges}."
-        )
-    options = {"bpe_path": str(merges[0])} if merges else {}
-    tokenizer = open_clip.SimpleTokenizer(context_length=model.context_length, **options)
-    if tokenizer.vocab_size != model.vocab_size:
-        raise WeightsError(
-            f"{folder}: the tokenizer knows {tokenizer.vocab_size} tokens, "
-            f"but the model was made for {model.vocab_size}. They belong to different models."
-        )
-    return tokenizer
 
 
 def image_tokens(model: open_clip.CLIP, images: Tensor) -> Tensor:
@@ -188,32 +180,13 @@ def text_tokens(model: open_clip.CLIP, ids: Tensor) -> Tensor:
     ----------
     model : open_clip.CLIP
     ids : Tensor of int, shape (B, Tt)
-        Padded with zeros; the end-of-text token has the highest id.
+        The end-of-text token has the highest id; where there are several, as where it also pads,
+        the first one ends the caption.
     """
     output = model.forward_intermediates(
         text=ids, text_indices=1, normalize_intermediates=True, intermediates_only=True
     )
     tokens = output["text_intermediates"][-1] @ model.text_projection
-    end = tokens[torch.arange(len(ids), device=ids.device), ids.argmax(-1)]
+    first_end = ids.argmax(-1)  # of equal maxima, torch returns the first
+    end = tokens[torch.arange(len(ids), device=ids.device), first_end]
     return tokens / end.norm(dim=-1)[:, None, None]
-
-
-def as_float(images: Tensor) -> Tensor:
-    """uint8 (B, H, W, 3), 0 to 255, to float (B, 3, H, W), 0 to 1."""
-    return images.permute(0, 3, 1, 2).float() / 255
-
-
-def resize_shorter_side(images: Tensor, size: int) -> Tensor:
-    """Bicubic, with antialiasing, to a shorter side of `size`; values stay within 0 to 1."""
-    height, width = images.shape[-2:]
-    scale = size / min(height, width)
-    if scale == 1:
-        return images
-    new = (int(height * scale + 1e-6), int(width * scale + 1e-6))  # down, as torchvision does
-    return F.interpolate(images, new, mode="bicubic", antialias=True).clamp(0, 1)
-
-
-def crop_centre(images: Tensor, size: int) -> Tensor:
-    """The middle `size` x `size` pixels."""
-    top, left = (round((side - size) / 2) for side in images.shape[-2:])
-    return images[..., top : top + size, left : left + size]

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from havir_lib import hub
 from havir_lib.config import Weights
@@ -19,7 +18,7 @@ from havir_lib.errors import WeightsError
 from havir_lib.io import read_json
 from havir_lib.paths import MINI_WEIGHTS
 from havir_lib.provenance import file_digest
-from havir_lib.targets.clip import as_float
+from havir_lib.targets.pixels import vae_pixels
 
 if TYPE_CHECKING:  # takes seconds to import; imported where a network is made
     from diffusers import AutoencoderKL
@@ -98,10 +97,8 @@ def image_size(folder: Path, vae: AutoencoderKL) -> int:
 def latents(vae: AutoencoderKL, images: np.ndarray, size: int) -> Tensor:
     """Latents (B, C, h, w) of uint8 images (B, H, W, 3).
 
-    ``encode(2 x - 1).mode() * scaling_factor``, for images resized (bilinear, antialiased) to
-    `size` x `size` as in MindEye: the mode, not a sample, so that an image always has one target.
+    ``encode(x).mode() * scaling_factor``, where :func:`~havir_lib.targets.pixels.vae_pixels` makes
+    ``x``: the mode, not a sample, so that an image always has one target.
     """
-    x = as_float(torch.from_numpy(images).to(vae.device))
-    if x.shape[-2:] != (size, size):
-        x = F.interpolate(x, (size, size), mode="bilinear", antialias=True)
-    return vae.encode(2 * x - 1).latent_dist.mode() * vae.config.scaling_factor
+    x = vae_pixels(torch.from_numpy(images).to(vae.device), size)
+    return vae.encode(x).latent_dist.mode() * vae.config.scaling_factor

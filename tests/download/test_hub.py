@@ -120,12 +120,14 @@ def test_of_several_formats_safetensors_are_chosen():
     shards = [f"{stem}-0000{n}-of-00002.safetensors" for n in (1, 2)]
     names = [f"{stem}.bin", f"{stem}.fp16.safetensors", *shards, f"{stem}.safetensors.index.json"]
     names += ["image_unet/config.json", "vae/diffusion_pytorch_model.bin", "vae/config.json"]
-    assert set(diffusion_files([*names, "model_index.json", "tokenizer/vocab.json"])) == {
+    names += ["model_index.json", "tokenizer/vocab.json", "tokenizer/added.bin"]
+    assert set(diffusion_files(names)) == {
         "image_unet/config.json",
         *shards,
         f"{stem}.safetensors.index.json",
         "vae/diffusion_pytorch_model.bin",
         "vae/config.json",
+        "tokenizer/vocab.json",
     }
 
 

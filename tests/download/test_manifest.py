@@ -109,8 +109,8 @@ def test_captions_and_weights(small_paper):
     assert len({item.fetched for item in captions}) == 1  # one archive
     assert captions[0].path == ROOT / config.data.captions[0]
     weights = manifest(config, ROOT, what=["weights"])
-    assert [item.kind for item in weights] == ["diffusion model"] * 7 + ["CLIP", "metric networks"]
-    assert not [item for item in weights if "encoder" in item.name or "tokenizer" in item.name]
+    assert [item.kind for item in weights] == ["diffusion model"] * 10 + ["CLIP", "metric networks"]
+    assert not [item for item in weights if "encoder" in item.name]
 
 
 def test_a_profile_with_simulated_data_needs_nothing(small_paper):

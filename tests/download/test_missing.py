@@ -28,7 +28,7 @@ def _on_one_screen(text, folder):
 
 def test_paper_without_anything(tmp_path):
     text = _on_one_screen(missing_report(open_profile("paper")), tmp_path)
-    assert "Profile 'paper' cannot run yet: 209 required files are not on this machine." in text
+    assert "Profile 'paper' cannot run yet: 212 required files are not on this machine." in text
     assert "148  37 each of subj01, subj02, subj05, subj07; first betas_session01.hdf5" in text
     for kind in ("diffusion model", "CLIP", "metric networks", "captions", "stimulus images"):
         assert f": {kind}" in text

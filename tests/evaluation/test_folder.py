@@ -88,9 +88,10 @@ def test_mixed_sizes_are_refused(folder, pictures):
         evaluate_folder(folder, pictures, ["PixCorr"], IDS)
 
 
-def test_sixteen_bit_images_are_refused(folder, pictures):
-    Image.fromarray(np.full((24, 24), 40_000, dtype=np.uint16)).save(folder / "00014.png")
-    with pytest.raises(DataError, match="mode I;16"):
+def test_images_of_floats_are_refused(folder, pictures):
+    Image.fromarray(np.full((24, 24), 0.5, dtype=np.float32)).save(folder / "00014.tiff")
+    (folder / "00014.png").unlink()
+    with pytest.raises(DataError, match="8 or 16 bits, found mode F"):
         evaluate_folder(folder, pictures, ["PixCorr"], IDS)
 
 

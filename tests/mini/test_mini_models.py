@@ -25,6 +25,7 @@ from havir_lib.mini.fit import Draw, Schedule, make_optimisers, train_step
 from havir_lib.mini.recipe import Recipe
 from havir_lib.simulation.scenes import CATEGORIES, make_scene, render
 from havir_lib.targets.clip import load_clip
+from havir_lib.targets.tokenizer import load_tokenizer
 from havir_lib.targets.vae import load_vae
 
 SCHEDULE = Schedule(steps=100, batch_size=4, warmup=1, decay=0.01)
@@ -44,7 +45,7 @@ def scenes() -> SceneSet:
 
 @pytest.fixture(scope="module")
 def vocabulary(scenes, tmp_path_factory):
-    path = tmp_path_factory.mktemp("vocabulary") / clip.MERGES_FILE
+    path = tmp_path_factory.mktemp("vocabulary")
     clip.train_vocabulary([text for five in scenes.captions for text in five], path)
     return path
 
@@ -90,13 +91,13 @@ def test_rendered_scenes_come_back_in_order(tmp_path):
 
 
 def test_vocabulary_keeps_captions_whole(scenes, vocabulary):
-    tokenizer = clip.load_vocabulary(vocabulary)
+    tokenizer = load_tokenizer(vocabulary, clip.CONTEXT)
     caption = scenes.captions[0][0]
     ids = tokenizer([caption])
     assert ids.shape == (1, clip.CONTEXT)
     assert int(ids.max()) == tokenizer.vocab_size - 1  # end of text: open_clip finds it as the max
     n = int(ids.argmax())
-    text = tokenizer.decode(ids[0, 1:n].tolist())
+    text = tokenizer.words.decode(ids[0, 1:n].tolist())
     assert text.replace(" ", "") == caption.lower().replace(" ", "")
     words = caption.lower().replace(".", " .").replace(",", " ,").split()
     assert n - 1 == len(words)  # every word of the training captions became one token
@@ -116,22 +117,22 @@ def test_vae_learns_and_loads(scenes, tmp_path):
 
 
 def test_clip_learns_and_loads(scenes, vocabulary):
-    tokenizer = clip.load_vocabulary(vocabulary)
+    tokenizer = load_tokenizer(vocabulary, clip.CONTEXT)
     learner = clip.Learner(tokenizer.vocab_size, scenes.patches.shape[-1])
     before, after = losses(learner, clip.clip_loss(learner, scenes, tokenizer, 4), steps=8)
     assert after < 0.8 * before
-    clip.save_clip(learner, vocabulary.parent)
-    encoder = load_clip(Weights(clip=str(vocabulary.parent)))
+    clip.save_clip(learner, vocabulary)
+    encoder = load_clip(Weights(clip=str(vocabulary)))
     assert encoder.image_tokens(scenes.images).shape == (4, 65, 128)
     tokens = encoder.text_tokens([five[0] for five in scenes.captions])
     assert tokens.shape == (4, 32, 128)
 
 
 def test_unet_learns_and_loads(scenes, vocabulary, rng, tmp_path):
-    tokenizer = clip.load_vocabulary(vocabulary)
+    tokenizer = load_tokenizer(vocabulary, clip.CONTEXT)
     learner = clip.Learner(tokenizer.vocab_size, scenes.patches.shape[-1])
-    clip.save_clip(learner, vocabulary.parent)
-    encoder = load_clip(Weights(clip=str(vocabulary.parent)))
+    clip.save_clip(learner, vocabulary)
+    encoder = load_clip(Weights(clip=str(vocabulary)))
     data = unet.Encoded(
         latents=rng.normal(size=(4, 8, 16, 16)).astype(np.float16),
         image_tokens=encoder.image_tokens(scenes.images).numpy().astype(np.float16),

@@ -1,6 +1,5 @@
 """Tiny models in the layouts that the loaders read."""
 
-import gzip
 import json
 
 import open_clip
@@ -8,6 +7,8 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import save_file
+
+from havir_lib.mini.clip import write_tokenizer
 
 MERGES = ["a t</w>", "c at</w>", "d o", "do g</w>"]
 VOCABULARY = 512 + len(MERGES) + 2  # letters, letters at the end of a word, merges, start and end
@@ -51,8 +52,7 @@ def clip_folder(tmp_path):
     (folder / "open_clip_config.json").write_text(json.dumps(content))
     tensors = {name: x.half().contiguous() for name, x in random_clip().state_dict().items()}
     save_file(tensors, folder / "open_clip_model.safetensors")
-    lines = "\n".join(["# version", *MERGES])
-    (folder / "merges.txt.gz").write_bytes(gzip.compress(lines.encode()))
+    write_tokenizer(folder, [pair.split() for pair in MERGES], pad="!")
     return folder
 
 

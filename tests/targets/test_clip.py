@@ -1,7 +1,5 @@
 """CLIP tokens against transformers' CLIP classes with the same random weights."""
 
-import gzip
-
 import numpy as np
 import pytest
 import torch
@@ -12,6 +10,7 @@ from safetensors.torch import save_file
 from benchmarks import clip_conversion
 from havir_lib.config import Weights
 from havir_lib.errors import ShapeError, WeightsError
+from havir_lib.mini.clip import write_tokenizer
 from havir_lib.targets import clip
 
 IMAGE, PATCH, JOINT, CONTEXT = 24, 8, 12, 9
@@ -60,13 +59,12 @@ def test_class_and_end_tokens_have_length_one_and_the_pooled_direction(clip_fold
 
 def test_preprocessing_is_open_clips(clip_folder, rng):
     encoder = clip.load_clip(Weights(clip=str(clip_folder)))
-    # smooth, because open_clip resizes 8-bit images and rounds
-    small = rng.integers(0, 256, (5, 6, 3), dtype=np.uint8)
-    picture = Image.fromarray(small).resize((70, 58), Image.Resampling.BICUBIC)
-    expected = image_transform(IMAGE, is_train=False)(picture)
-    found = encoder.preprocess(torch.from_numpy(np.array(picture)[None]))[0]
+    picture = rng.integers(0, 256, (58, 58, 3), dtype=np.uint8)
+    expected = image_transform(IMAGE, is_train=False)(Image.fromarray(picture))
+    found = encoder.preprocess(torch.from_numpy(picture[None]))[0]
     assert found.shape == expected.shape
-    torch.testing.assert_close(found, expected, rtol=0, atol=0.03)
+    levels = (found - expected).abs() * 255 * 0.28  # standard deviations are below .28
+    assert float(levels.max()) < 1.1  # Pillow rounds some ties the other way
 
 
 def test_folder_brings_its_own_merges(clip_folder):
@@ -76,7 +74,7 @@ def test_folder_brings_its_own_merges(clip_folder):
 
 
 def test_tokenizer_of_another_model_is_refused(clip_folder):
-    (clip_folder / "merges.txt.gz").write_bytes(gzip.compress(b"# version\na t</w>"))
+    write_tokenizer(clip_folder, [("a", "t</w>")], pad="!")
     with pytest.raises(WeightsError, match=f"knows 515 tokens.*made for {VOCABULARY}"):
         clip.load_clip(Weights(clip=str(clip_folder)))
 
@@ -109,5 +107,5 @@ def test_identity_follows_the_content(clip_folder):
     weights = Weights(clip=str(clip_folder))
     before = clip.identity(weights)
     assert clip.identity(weights) == before
-    (clip_folder / "merges.txt.gz").write_bytes(gzip.compress(b"# other"))
+    write_tokenizer(clip_folder, [])
     assert clip.identity(weights) != before
