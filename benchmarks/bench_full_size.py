@@ -89,6 +89,7 @@ def overrides(given: argparse.Namespace, replica: Replica) -> dict:
     simulated = simulation(given)
     return {
         "workspace": str(given.folder / "run"),
+        "device": pick_device().type,  # full-size networks on a CPU: meant, for few images
         "simulation": simulated,
         "data.subjects": list(simulated["subjects"]),
         "data.n_sessions": given.sessions,

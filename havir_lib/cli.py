@@ -42,9 +42,10 @@ def doctor() -> None:
         typer.echo(f"{mark} {finding.name} {finding.expected}: {finding.found}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
-    from havir_lib.devices import describe_device, pick_device
+    from havir_lib.devices import describe_device, describe_driver, pick_device
 
     typer.echo(f"device: {describe_device(pick_device())}")
+    typer.echo(f"driver: {describe_driver()}")
 
 
 @app.command(context_settings={"ignore_unknown_options": True})

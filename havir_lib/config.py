@@ -126,7 +126,11 @@ class Data(Section):
     bad_voxels: Literal["error", "drop"] = Field(
         "error", description="voxels that are NaN, or constant within a session"
     )
-    zscore: Literal["session", "none"] = "session"
+    zscore: Literal["session", "session_all", "none"] = Field(
+        "session",
+        description="each session by its training trials; 'session_all' by all of its trials, test "
+        "trials included, as in MindEye's and MindBridge's arrays: for comparison only",
+    )
     roles: Roles
 
     def sessions_of(self, subject: str) -> int | None:

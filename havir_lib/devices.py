@@ -2,6 +2,8 @@
 
 import logging
 import os
+import shutil
+import subprocess
 
 import torch
 
@@ -14,6 +16,8 @@ PRECISIONS = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
+DRIVERS = {11: 450, 12: 525, 13: 580}
+"""Oldest NVIDIA driver for a major version of CUDA (NVIDIA, CUDA Compatibility, table 1)."""
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -29,8 +33,7 @@ def pick_device(name: str = "auto") -> torch.device:
     ConfigError
         If the named device is not there.
     """
-    if name == "auto":
-        name = os.environ.get("HAVIR_DEVICE") or _best_available()
+    name = wanted_device(name) or _best_available()
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": _has_mps()}
     if not available.get(name.split(":")[0], False):
         found = ", ".join(kind for kind, there in available.items() if there)
@@ -39,6 +42,11 @@ def pick_device(name: str = "auto") -> torch.device:
             "Set 'device: auto', or install a torch build for your GPU."
         )
     return torch.device(name)
+
+
+def wanted_device(name: str = "auto") -> str | None:
+    """The device that a configuration or ``HAVIR_DEVICE`` asks for; None: whatever is best."""
+    return name if name != "auto" else os.environ.get("HAVIR_DEVICE") or None
 
 
 def _best_available() -> str:
@@ -57,3 +65,30 @@ def describe_device(device: torch.device) -> str:
         memory = torch.cuda.get_device_properties(device).total_memory / 2**30
         return f"{torch.cuda.get_device_name(device)} ({memory:.0f} GiB)"
     return f"{device.type} ({torch.get_num_threads()} threads)"
+
+
+def gpu_problem() -> str:
+    """Why torch finds no GPU, in its own words; empty if it finds one."""
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:  # no driver, too old a driver, a CPU build
+        return str(error).strip()
+    return ""
+
+
+def describe_driver() -> str:
+    """One line: the NVIDIA driver that this torch needs, and the one that is here."""
+    found = _driver()
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__} is built without CUDA; driver found: {found}"
+    needed = DRIVERS.get(int(torch.version.cuda.split(".")[0]), "the newest")
+    return f"torch's CUDA {torch.version.cuda} needs NVIDIA driver >= {needed}; found: {found}"
+
+
+def _driver() -> str:
+    """Version of the driver, or that there is none; asked of NVIDIA's own tool, not of torch."""
+    if (tool := shutil.which("nvidia-smi")) is None:
+        return "none"
+    ask = [tool, "--query-gpu=driver_version", "--format=csv,noheader"]
+    answer = subprocess.run(ask, capture_output=True, text=True, check=False)
+    return (answer.stdout or answer.stderr).strip().split("\n")[0] or "none that answers"

@@ -9,13 +9,12 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from havir_lib.data.split import check_split, first_sessions
-from havir_lib.data.zscore import apply_statistics, session_statistics
+from havir_lib.data.zscore import WHAT_IT_SEES, Zscore, apply_statistics, statistics_of
 from havir_lib.noise_ceiling import noise_ceiling
 from havir_lib.provenance import digest
 
@@ -78,7 +77,7 @@ class Subject:
     test_repeats: np.ndarray
     betas: np.ndarray
     unit: float
-    zscore: Literal["session", "none"]
+    zscore: Zscore
     role_counts: pd.DataFrame
     roi_counts: pd.DataFrame
 
@@ -116,7 +115,7 @@ def normalised(
     trials: pd.DataFrame,
     is_train: np.ndarray,
     unit: float,
-    zscore: Literal["session", "none"],
+    zscore: Zscore,
 ) -> dict[str, np.ndarray]:
     """Train and test arrays of a subject, from all its trials.
 
@@ -127,10 +126,10 @@ def normalised(
     trials : DataFrame
         Columns session, image, is_test.
     is_train : ndarray of bool, (n_trials,)
-        Trials to train on; the only ones that z-scoring looks at.
+        Trials to train on; with ``"session"``, the only ones that z-scoring looks at.
     unit : float
         Factor to % signal change, for ``zscore="none"``.
-    zscore : {"session", "none"}
+    zscore : {"session", "session_all", "none"}
 
     Returns
     -------
@@ -147,13 +146,13 @@ def normalised(
     is_test = trials["is_test"].to_numpy()
     check_split(images[is_train], images[is_test])
     train, test = np.flatnonzero(is_train), np.flatnonzero(is_test)
-    if zscore == "session":
-        statistics = session_statistics(betas, sessions, is_train)
-        train_betas = apply_statistics(betas, sessions, statistics, train)
-        test_trials = apply_statistics(betas, sessions, statistics, test)
-    else:
+    if zscore == "none":
         train_betas = np.multiply(betas[train], unit, dtype=np.float32)
         test_trials = np.multiply(betas[test], unit, dtype=np.float32)
+    else:
+        statistics = statistics_of(zscore, betas, sessions, is_train)
+        train_betas = apply_statistics(betas, sessions, statistics, train)
+        test_trials = apply_statistics(betas, sessions, statistics, test)
     test_betas, test_images, test_repeats = average_repeats(test_trials, images[test])
     return {
         "train_betas": train_betas,
@@ -195,6 +194,11 @@ def with_training(subject: Subject, is_train: np.ndarray) -> Subject:
     return replace(subject, trials=subject.trials.assign(is_train=is_train), **arrays)
 
 
+def with_zscore(subject: Subject, zscore: Zscore) -> Subject:
+    """The subject with the same trials, z-scored in another way."""
+    return with_training(replace(subject, zscore=zscore), subject.trials["is_train"].to_numpy())
+
+
 def describe(subject: Subject) -> str:
     """Log the labelled shapes of a subject, and return them as text."""
     s = subject
@@ -205,6 +209,7 @@ def describe(subject: Subject) -> str:
         f"{len(np.unique(s.train_images))} images, {len(np.unique(s.train_sessions))} sessions",
         f"test_betas (n_test_images, n_voxels) = {s.test_betas.shape}, "
         f"{s.test_repeats.mean():.2f} repeats on average",
+        f"z-scored: {WHAT_IT_SEES[s.zscore]}",
         f"voxels: {s.structural.sum()} structural, {s.semantic.sum()} semantic; "
         f"median noise ceiling of the test means {ceiling:.1f} % of variance",
     ]

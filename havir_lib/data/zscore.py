@@ -1,17 +1,45 @@
-"""Session-wise z-scoring without looking at test trials.
+"""Session-wise z-scoring without looking at test trials; and the published way, for comparison.
 
 A session's mean and standard deviation of each voxel come from its *training-image* trials and are
-applied to all of its trials. (MindEye's published arrays use all trials of a session, test images
-included.)
+applied to all of its trials. MindEye's and MindBridge's published arrays use all trials of each
+session (``"session_all"``): test images included and, for a subject trained on one hour, the
+sessions outside that hour.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 
 from havir_lib.errors import DataError
 
 Statistics = tuple[np.ndarray, np.ndarray]
+Zscore = Literal["session", "session_all", "none"]
+
+WHAT_IT_SEES: dict[str, str] = {
+    "session": "each session by its training trials",
+    "session_all": "each session by all its trials, TEST TRIALS INCLUDED: only for comparison with "
+    "published numbers",
+    "none": "none: % signal change",
+}
+"""What the setting ``data.zscore`` means, for readers."""
+
+
+def statistics_of(
+    zscore: Zscore, betas: np.ndarray, sessions: np.ndarray, is_train: np.ndarray
+) -> dict[int, Statistics]:
+    """:func:`session_statistics` from the trials that a way of z-scoring looks at.
+
+    Parameters
+    ----------
+    zscore : {"session", "session_all"}
+        Training trials, or all trials of every session.
+    betas, sessions, is_train : ndarray
+        As in :func:`session_statistics`.
+    """
+    seen = is_train if zscore == "session" else np.ones_like(is_train)
+    return session_statistics(betas, sessions, seen)
 
 
 def session_statistics(

@@ -12,6 +12,7 @@ from havir_lib.data import Stimuli, Subject, load_stimuli, load_subject, roi_tab
 from havir_lib.data.layout import layout_of
 from havir_lib.data.published import SPACE, compare_counts
 from havir_lib.data.rois import RoiAtlas
+from havir_lib.data.zscore import WHAT_IT_SEES
 from havir_lib.devices import describe_device
 from havir_lib.pipeline.run import Run
 from havir_lib.provenance import source_digest
@@ -26,10 +27,11 @@ def overview(run: Run) -> pd.Series:
             "data": "SIMULATED" if run.simulated else str(config.data.root),
             "subjects": ", ".join(run.subjects),
             "base subject": run.base_subject,
+            "z-scoring": WHAT_IT_SEES[config.data.zscore],
             "diffusion weights": config.weights.diffusion,
             "CLIP weights": config.weights.clip,
             "sampler": f"{config.diffusion.scheduler}, {config.diffusion.steps} steps",
-            "device": describe_device(run.device),
+            "device": describe_device(run.chosen_device),
         },
         name="value",
     ).to_frame()

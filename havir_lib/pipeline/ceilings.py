@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 
 from havir_lib.data import noise_ceiling
 from havir_lib.data.subject import Subject, average_repeats
-from havir_lib.data.zscore import apply_statistics, session_statistics
+from havir_lib.data.zscore import apply_statistics, statistics_of
 from havir_lib.evaluation.correlation import paired_correlation
 from havir_lib.pipeline import brains, decoding
 from havir_lib.pipeline.decoding.ridge import fit_decoder
@@ -133,7 +133,8 @@ def test_trials(brain: Subject) -> tuple[np.ndarray, np.ndarray]:
     if brain.zscore == "none":
         return np.multiply(brain.betas[rows], brain.unit, dtype=np.float32), images
     sessions = trials["session"].to_numpy()
-    statistics = session_statistics(brain.betas, sessions, trials["is_train"].to_numpy())
+    is_train = trials["is_train"].to_numpy()
+    statistics = statistics_of(brain.zscore, brain.betas, sessions, is_train)
     return apply_statistics(brain.betas, sessions, statistics, rows), images
 
 

@@ -13,6 +13,7 @@ from havir_lib.pipeline import (
     complexity,
     crosstalk,
     interpretability,
+    normalisation,
     overlap,
     sweeps,
     transfer,
@@ -51,6 +52,18 @@ def region_ceilings(run: Run) -> pd.DataFrame:
         "what the same decoder would reach on noise-free responses."
     )
     return save(run, frame, "region_ceilings", caption, note)
+
+
+def zscore_difference(run: Run) -> pd.DataFrame:
+    """What peers' z-scoring gains by looking at test trials."""
+    frame = normalisation.zscore_difference(run)
+    caption = "Gain by z-scoring each session with all of its trials, test trials included."
+    note = (
+        "Ridge regression, subjects trained on one hour. session: statistics of the hour's "
+        "training trials; session_all: of all trials of every session, as in published arrays, "
+        f"which no decoder of one hour could know. {PAIRED_NOTE}"
+    )
+    return save(run, frame, "zscore_difference", caption, note)
 
 
 def train_test_overlap(run: Run) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,17 @@ import torch
 
 from havir_lib.cache import cached
 from havir_lib.config import Config, load_config
-from havir_lib.devices import describe_device, pick_device
+from havir_lib.devices import describe_device, gpu_problem, pick_device, wanted_device
+from havir_lib.errors import ConfigError
 from havir_lib.paths import Workspace, workspace_of
+from havir_lib.targets.vae import full_size
 
 log = logging.getLogger("havir_lib")
+
+NO_GPU = """There is no GPU here, and {weights} is full-size: a run would take weeks. torch says:
+    {problem}
+If this is a login node, let the run send its steps to the GPUs (-- --profile configs/slurm).
+`havir doctor` says which NVIDIA driver is needed. To use the CPU all the same, set device: cpu."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +36,27 @@ class Run:
         The profile, checked.
     workspace : Workspace
         Where results, figures and tables go.
-    device : torch.device
-        Where networks run.
+    chosen_device : torch.device
+        What the configuration and this machine make of ``device``.
     """
 
     config: Config
     workspace: Workspace
-    device: torch.device
+    chosen_device: torch.device
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Where networks run.
+
+        Raises
+        ------
+        ConfigError
+            If that is a CPU, the networks are full-size, and nobody asked for it.
+        """
+        weights, wanted = self.config.weights, wanted_device(self.config.device)
+        if self.chosen_device.type == "cpu" and wanted is None and full_size(weights):
+            raise ConfigError(NO_GPU.format(weights=weights.diffusion, problem=gpu_problem()))
+        return self.chosen_device
 
     @property
     def simulated(self) -> bool:
@@ -82,7 +104,7 @@ def open_run(profile: str | Path = "demo", overrides: dict[str, Any] | None = No
         "profile %s (%s) on %s; results in %s",
         config.profile,
         "SIMULATED data" if run.simulated else "measured data",
-        describe_device(run.device),
+        describe_device(run.chosen_device),
         run.workspace.root.name,
     )
     return run

@@ -62,8 +62,8 @@ def load_tokenizer(folder: Path, length: int) -> Tokenizer:
 
     if missing := [name for name in hub.TOKENIZER_FILES if not (folder / name).is_file()]:
         raise WeightsError(
-            f"Captions need a tokenizer: expected {', '.join(hub.TOKENIZER_FILES)} in {folder}, but "
-            f"{', '.join(missing)} not there. `havir download --what weights` fetches them "
+            f"Captions need a tokenizer: expected {', '.join(hub.TOKENIZER_FILES)} in {folder}, "
+            f"but {', '.join(missing)} not there. `havir download --what weights` fetches them "
             "with the diffusion model that weights.diffusion names; add them to a copy of your own."
         )
     try:

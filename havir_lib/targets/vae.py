@@ -46,6 +46,13 @@ def diffusion_folder(weights: Weights) -> Path:
     return folder
 
 
+def full_size(weights: Weights) -> bool:
+    """Whether the diffusion model is of a size that needs a GPU: a hub's, or 1 GB and more."""
+    files = Path(weights.diffusion).glob("image_unet/*")
+    size = sum(file.stat().st_size for file in files)
+    return hub.is_repository(weights.diffusion) or size > 1e9
+
+
 def load_vae(
     folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> AutoencoderKL:

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from havir_lib.data.zscore import pooled_statistics, unusable_voxels, zscore_sessions
+from havir_lib.data.zscore import (
+    apply_statistics,
+    pooled_statistics,
+    statistics_of,
+    unusable_voxels,
+    zscore_sessions,
+)
 from havir_lib.errors import DataError
 
 SESSIONS = np.repeat([1, 2, 3], [7, 8, 9])
@@ -79,3 +85,16 @@ def test_unusable_voxels_tells_nan_from_constant():
     assert not_finite.tolist() == [False, False, False, True]
     assert constant.tolist() == [True, False, True, False]  # a test trial cannot rescue a voxel
     assert not unusable_voxels(betas, np.zeros(3, bool))[1].any()
+
+
+def test_the_published_way_scales_every_session_by_all_its_trials(trials):
+    betas, is_train = trials
+    is_train = is_train & (SESSIONS == 1)  # one hour
+    statistics = statistics_of("session_all", betas, SESSIONS, is_train)
+    result = apply_statistics(betas, SESSIONS, statistics, np.arange(len(betas)))
+    for session in (1, 2, 3):
+        rows = session == SESSIONS
+        expected = StandardScaler().fit_transform(betas[rows].astype(float))
+        np.testing.assert_allclose(result[rows], expected, rtol=1e-4, atol=1e-5)
+    ours = statistics_of("session", betas, SESSIONS, is_train)
+    assert set(ours) == {1}  # knows nothing of other hours, nor of test trials

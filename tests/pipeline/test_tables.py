@@ -59,6 +59,7 @@ CONTROLS = {
     "sampler_sweeps": {"parameter", "setting", "metric", "value", "low", "high", "n"},
     "transfer_curve": {"method", "hours", "subject", "metric", "value", "low", "high", "n"},
     "region_ceilings": {"subject", "role", "roi", "noise_ceiling", "value", "relative", "n"},
+    "zscore_difference": {"metric", "baseline", "difference", "low", "high", "p_holm", "n"},
     "train_test_overlap": {"quantity", "value", "low", "high", "n"},
     "held_out_clusters": {"method", "split", "metric", "value", "low", "high", "n"},
     "held_out_differences": {"method", "split", "metric", "difference", "p_holm", "d_z", "n"},

@@ -1,0 +1,40 @@
+"""What is said about the GPU, or its absence."""
+
+import pytest
+import torch
+
+from havir_lib import devices
+
+
+def test_the_environment_names_the_device_where_the_profile_does_not(monkeypatch):
+    monkeypatch.setenv("HAVIR_DEVICE", "cpu")
+    assert devices.wanted_device() == "cpu"
+    assert devices.wanted_device("cuda") == "cuda"
+    monkeypatch.setenv("HAVIR_DEVICE", "")
+    assert devices.wanted_device() is None
+
+
+def test_torch_is_quoted_when_it_finds_no_gpu(monkeypatch):
+    def too_old():
+        raise RuntimeError("The NVIDIA driver on your system is too old (found version 11040).")
+
+    monkeypatch.setattr(torch.cuda, "init", too_old)
+    assert "too old (found version 11040)" in devices.gpu_problem()
+
+
+@pytest.mark.parametrize(
+    ("cuda", "expected"),
+    [
+        ("12.8", "driver >= 525; found: 535.104"),
+        ("13.2", ">= 580; found: 535.104"),
+        (None, "built"),
+    ],
+)
+def test_the_driver_needed_and_found_are_named(monkeypatch, tmp_path, cuda, expected):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 535.104\necho 535.104\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    assert expected in devices.describe_driver()
+    assert "535.104" in devices.describe_driver()
