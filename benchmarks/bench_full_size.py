@@ -37,6 +37,7 @@ from benchmarks.operations import (
 )
 from benchmarks.replica import FULL, TOY, Replica, write_replica
 from havir_lib.config import load_config
+from havir_lib.devices import pick_device
 from havir_lib.download import missing_items
 from havir_lib.io import atomic_write, read_json, write_json
 from havir_lib.workflow import Plan, Step

@@ -286,6 +286,11 @@ class Diffusion(Section):
 
     steps: int = Field(20, ge=1)
     scheduler: Literal["ddpm", "ddim", "unipc", "dpmsolver++"] = "unipc"
+    final_sigmas_type: Literal["zero", "sigma_min"] = Field(
+        "zero",
+        description="noise level after the last step of unipc and dpmsolver++: none, or the "
+        "schedule's smallest, as in the diffusers (< 0.27) of MindEye and MindBridge",
+    )
     strength: float = Field(0.85, ge=0, le=1)
     strength_convention: Literal["noise", "structure"] = "noise"
     guidance_scale: float = Field(3.5, ge=1)

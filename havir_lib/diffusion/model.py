@@ -110,6 +110,7 @@ class DualGuidedDiffusion:
         guidance_scale: float = 3.5,
         mixing: float = 0.5,
         scheduler: str = "unipc",
+        final_sigmas_type: str = "zero",
         batch_size: int = 16,
         use_latent: bool = True,
         use_image: bool = True,
@@ -140,6 +141,9 @@ class DualGuidedDiffusion:
             Weight of text against image, 0 to 1; 0 and 1 leave a branch out.
         scheduler : {"ddpm", "ddim", "unipc", "dpmsolver++"}
             Update rule; ``"ddpm"`` is the paper's Eq. (9).
+        final_sigmas_type : {"zero", "sigma_min"}
+            Noise level after the last step, see
+            :func:`havir_lib.diffusion.schedule.make_scheduler`.
         use_latent, use_image, use_text : bool
             The paper's ablations. What is switched off is not computed, its argument may be None,
             and a kind of tokens left alone has all the weight. Without latents, denoising starts
@@ -168,7 +172,8 @@ class DualGuidedDiffusion:
         DataError
             If inputs or decoded images hold values that are not finite.
         """
-        sampling = Sampling(steps, strength, strength_convention, guidance_scale, mixing, scheduler)
+        place = (steps, strength, strength_convention)
+        sampling = Sampling(*place, guidance_scale, mixing, scheduler, final_sigmas_type)
         z = latents_input(latents, len(seeds), self.unet.latent_shape, use_latent)
         if not (use_image or use_text):
             if decode_only(unguided, z):

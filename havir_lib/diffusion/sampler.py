@@ -37,6 +37,7 @@ class Sampling:
     guidance_scale: float
     mixing: float
     scheduler: str
+    final_sigmas_type: str = "zero"
 
     def __post_init__(self) -> None:
         if not 0 <= self.mixing <= 1:
@@ -71,7 +72,9 @@ def sample(
     -------
     Tensor, float32, shape (B, C, h, w), on the UNet's device
     """
-    scheduler = make_scheduler(sampling.scheduler, scheduler_config, sampling.steps)
+    scheduler = make_scheduler(
+        sampling.scheduler, scheduler_config, sampling.steps, sampling.final_sigmas_type
+    )
     n_run = sampling.n_run(inputs.latents is not None)
     own = generators(inputs.seeds)
     noise = draw_noise(own, inputs.latent_shape).to(next(unet.parameters()).device)

@@ -46,9 +46,13 @@ SCHEDULERS = {
     "unipc": (UniPCMultistepScheduler, {}),
     "dpmsolver++": (DPMSolverMultistepScheduler, {"algorithm_type": "dpmsolver++"}),
 }
+SOLVERS = ("unipc", "dpmsolver++")
+FINAL_SIGMAS = ("sigma_min", "zero")
 
 
-def make_scheduler(name: str, config: dict, steps: int) -> SchedulerMixin:
+def make_scheduler(
+    name: str, config: dict, steps: int, final_sigmas_type: str = "zero"
+) -> SchedulerMixin:
     """A fresh scheduler with `steps` time steps.
 
     Parameters
@@ -57,15 +61,25 @@ def make_scheduler(name: str, config: dict, steps: int) -> SchedulerMixin:
         ``"ddpm"`` (the paper's Eq. 9), ``"ddim"``, ``"unipc"`` or ``"dpmsolver++"``.
     config : dict
         The model's own schedule: betas, number of training steps, kind of prediction.
+    final_sigmas_type : {"zero", "sigma_min"}
+        Noise level after the last step of the two solvers: none, as diffusers does from 0.27 on, or
+        the schedule's smallest, as before, when the code of MindEye and MindBridge was written.
+        The other two rules end where the model's own schedule says (``set_alpha_to_one``).
 
     Raises
     ------
     ConfigError
-        If the name is unknown, or `steps` is not between 1 and the number of training steps.
+        If a name is unknown, or `steps` is not between 1 and the number of training steps.
     """
     if name not in SCHEDULERS:
         raise ConfigError(f"scheduler must be one of {sorted(SCHEDULERS)}, but {name!r} was given.")
+    if final_sigmas_type not in FINAL_SIGMAS:
+        raise ConfigError(
+            f"final_sigmas_type must be one of {FINAL_SIGMAS}, but {final_sigmas_type!r} was given."
+        )
     kind, overrides = SCHEDULERS[name]
+    if name in SOLVERS:
+        overrides = overrides | {"final_sigmas_type": final_sigmas_type}
     scheduler = kind.from_config(config, **overrides)
     most = scheduler.config.num_train_timesteps
     if not 1 <= steps <= most:

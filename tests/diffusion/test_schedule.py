@@ -7,6 +7,7 @@ import torch
 from havir_lib.diffusion.sampler import denoise
 from havir_lib.diffusion.schedule import (
     SCHEDULERS,
+    SOLVERS,
     draw_noise,
     generators,
     make_scheduler,
@@ -59,6 +60,20 @@ def test_unknown_names_are_refused():
         make_scheduler("euler", CONFIG, 20)
     with pytest.raises(ConfigError, match="between 1 and 1000, but 1001"):
         make_scheduler("ddim", CONFIG, 1001)
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_solvers_end_without_noise_or_at_the_smallest_noise_of_the_schedule(name):
+    """With a noise predictor that knows the truth, the end is the truth, at either noise level."""
+    z, noise = normal(3, *SHAPE), normal(3, *SHAPE, seed=1)
+    for final, alpha_bar in (("zero", 1.0), ("sigma_min", float(ALPHA_BAR[0]))):
+        scheduler = make_scheduler(name, {**CONFIG, "prediction_type": "epsilon"}, 20, final)
+        start = start_latents(scheduler, z, noise, 19)
+        end = denoise(lambda *_: noise, scheduler, start, 19, generators([1, 2, 3]))
+        expected = alpha_bar**0.5 * z + (1 - alpha_bar) ** 0.5 * noise
+        torch.testing.assert_close(end, expected, rtol=1e-3, atol=1e-3)
+    with pytest.raises(ConfigError, match="'sigma_min', 'zero'.* but 'small'"):
+        make_scheduler(name, CONFIG, 20, "small")
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
