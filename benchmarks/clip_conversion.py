@@ -130,11 +130,10 @@ def text_tokens(text: CLIPTextModelWithProjection, ids: Tensor) -> Tensor:
 
 
 def random_ids(model: open_clip.CLIP, lengths: list[int], generator: torch.Generator) -> Tensor:
-    """Token ids (B, Tt) of captions of some lengths: start, words, end, padded with zeros."""
-    ids = torch.zeros(len(lengths), model.context_length, dtype=torch.long)
+    """Token ids (B, Tt) of captions of some lengths: start, words, end, padded with the end."""
+    ids = torch.full((len(lengths), model.context_length), model.vocab_size - 1)
     for row, length in enumerate(lengths):
         ids[row, 0] = model.vocab_size - 2
         words = torch.randint(1, model.vocab_size - 2, (length,), generator=generator)
         ids[row, 1 : 1 + length] = words
-        ids[row, 1 + length] = model.vocab_size - 1
     return ids
