@@ -1,55 +1,46 @@
-# One rule per notebook (and subject). Each is a papermill call with declared inputs and outputs, so
-# only what changed runs again, subjects run in parallel, and a killed run continues where it was.
-#
-#   snakemake --cores 2 --config profile=demo
-#   snakemake --profile configs/slurm --config profile=paper data=/path/to/nsd
+# One rule per step of run/plan.json, which `havir run` writes into the workspace: only what changed
+# runs again, subjects run in parallel, and a killed run continues where it was. What a step makes
+# may lie in folders of any name, so rules know it by a mark in run/done; a step without all that it
+# should have made loses its mark.
 
-import shlex
+import sys
+from pathlib import Path
 
-from havir_lib.workflow import Plan
+sys.path.insert(0, str(workflow.basedir))
 
-plan = Plan.from_arguments(config)
+from havir_lib.io import read_json
+from havir_lib.runner.supervisor import begin
+
+FOLDER = Path.cwd() / "run"
+STEPS = read_json(FOLDER / "plan.json")
+held = begin(FOLDER)
 
 
 rule all:
     input:
-        plan.report,
+        [f"run/done/{name}" for name in STEPS],
 
 
-rule report:
-    """One HTML page with every figure, table and executed notebook."""
-    input:
-        plan.executed_all(),
-    output:
-        plan.report,
-    params:
-        arguments=plan.arguments,
-    shell:
-        "python -m havir_lib.cli report {params.arguments}"
-
-
-for step in plan.steps:
+for name, step in STEPS.items():
+    if not all(Path(path).exists() for path in step["outputs"]):
+        (FOLDER / "done" / name).unlink(missing_ok=True)
 
     rule:
         name:
-            step.name
+            name
         input:
-            notebook=step.notebook,
-            after=step.after,
+            [f"run/done/{other}" for other in step["after"]],
         output:
-            notebook=step.executed,
-            files=step.outputs,
-        log:
-            notebook=step.log,
-            errors=step.errors,
-        priority: step.priority
-        threads: step.threads
+            f"run/done/{name}",
+        priority: step["priority"]
+        threads: step["threads"]
+        resources:
+            **step["resources"],
         params:
-            command=shlex.join(step.command),
-            source=plan.source,
+            project=lambda wildcards: str(workflow.basedir),  # functions, since strings in which
+            python=lambda wildcards: sys.executable,  # braces stand would be filled in
+            step=name,
+            key=step["key"],
         shell:
-            # Two kernels that start at once may choose the same port; one then dies before it has
-            # run anything, and is started again.
-            "tries=1; until OMP_NUM_THREADS={threads} {params.command} 2> {log.errors}; do "
-            "grep -q 'Kernel died before replying' {log.errors} && ((tries++ < 3)) || "
-            "{{ cat {log.errors} >&2; exit 1; }}; done; cp {log.notebook} {output.notebook}"
+            'plan="$PWD/run/plan.json" && cd {params.project:q} && '
+            'exec {params.python:q} -m havir_lib.runner.step "$plan" {params.step:q}'

@@ -9,7 +9,9 @@
 #   ./run_all.sh --cores N                    how many CPU cores to use (default: all)
 #   ./run_all.sh -- ARGS                      ARGS go to Snakemake, e.g. -- --profile configs/slurm
 set -euo pipefail
+here="$PWD"
 cd "$(dirname "${BASH_SOURCE[0]}")"
+unset PYTHONPATH PYTHONHOME # others' packages would replace the locked ones
 
 profile=demo data="" mode=run conda=no cores=all full="" extra=()
 while (($#)); do
@@ -74,10 +76,11 @@ else
 fi
 python="$(cd "$(dirname "$python")" && pwd)/$(basename "$python")"
 PATH="$(dirname "$python"):$PATH"; export PATH
-export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 
 if [[ $mode == test ]]; then
   exec "$python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder ${extra[@]+"${extra[@]}"}
 fi
-exec "$python" -m havir_lib.cli run --profile "$profile" ${data:+--data "$data"} --cores "$cores" \
-  ${full:+--full} ${extra[@]+-- "${extra[@]}"}
+project="$PWD"
+cd "$here" # relative paths are meant from where the command was given
+exec "$python" "$project/havir_lib" run --profile "$profile" ${data:+--data "$data"} \
+  --cores "$cores" ${full:+--full} ${extra[@]+-- "${extra[@]}"}

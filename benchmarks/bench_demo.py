@@ -26,7 +26,7 @@ def main() -> int:
     place = workspace_of(given.profile, given.workspace and str(given.workspace)).root
     if place.exists() and any(place.iterdir()):
         parser.error(f"{place} is not empty: results found there would not be timed")
-    command = [sys.executable, "-m", "havir_lib.cli", "run", "--profile", given.profile]
+    command = [sys.executable, "-m", "havir_lib", "run", "--profile", given.profile]
     command += ["--cores", given.cores]
     command += ["--full"] * given.full
     if given.workspace:

@@ -17,7 +17,6 @@ Killed, it continues with the step it was in. The folder may be deleted afterwar
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from dataclasses import asdict
@@ -40,7 +39,8 @@ from havir_lib.config import load_config
 from havir_lib.devices import pick_device
 from havir_lib.download import missing_items
 from havir_lib.io import atomic_write, read_json, write_json
-from havir_lib.workflow import Plan, Step
+from havir_lib.runner.environment import for_step
+from havir_lib.workflow import REPORT, Plan, Step
 
 PROFILE = "paper"
 TABLE = Path(__file__).with_name("full_size.csv")
@@ -110,20 +110,19 @@ def check_same(folder: Path, settings: dict) -> None:
 
 
 def run_step(step: Step, plan: Plan, given: argparse.Namespace, replica: Replica) -> None:
-    """One papermill call, watched; its measurement is written when it has ended well."""
+    """One notebook, watched; its measurement is written when it has ended well."""
     done = given.folder / "measured" / f"{step.name}.json"
     if done.is_file():
         print(f"{step.name}: measured before", flush=True)
         return
     cache = plan.workspace.cache
     remains = sorted(path.parent.name for path in cache.glob("*/*.partial"))
-    Path(step.log).parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, **replica.environment, "OMP_NUM_THREADS": str(given.threads)}
+    variables = for_step(plan.folder, given.threads, replica.environment)
     watcher = Watcher(cache, step.name)
     took = watch(
-        [sys.executable, "-m", *step.command],
-        environment=environment,
-        cwd=str(Path(step.notebook).parents[1]),
+        step.command,
+        environment=variables,
+        cwd=step.cwd,
         every=0.5,
         on_sample=watcher.look,
     )
@@ -139,9 +138,14 @@ def run_step(step: Step, plan: Plan, given: argparse.Namespace, replica: Replica
     print(f"{step.name}: {took.seconds:.0f} s, peak {took.peak / 1e9:.1f} GB", flush=True)
 
 
+def notebooks(plan: Plan) -> list[Step]:
+    """Every step but the report."""
+    return [step for step in plan.steps if step.name != REPORT]
+
+
 def write_table(plan: Plan, given: argparse.Namespace) -> pd.DataFrame:
     """Gather what was measured into the table; see :mod:`benchmarks.operations`."""
-    files = [given.folder / "measured" / f"{step.name}.json" for step in plan.steps]
+    files = [given.folder / "measured" / f"{step.name}.json" for step in notebooks(plan)]
     steps = [read_json(file) for file in files if file.is_file()]
     if not steps:
         sys.exit(f"Nothing was measured in {given.folder / 'measured'} yet.")
@@ -149,9 +153,9 @@ def write_table(plan: Plan, given: argparse.Namespace) -> pd.DataFrame:
     full = FullCounts().of(load_config(PROFILE, {"data.root": "."}))
     full = {what: count for what, count in full.items() if what not in TRAINED}
     work = operation_table(operations, plan.workspace.cache, full, given.threads)
-    notebooks = notebook_table(steps, operations, given.threads)
+    whole = notebook_table(steps, operations, given.threads)
     resumed = {step["step"] for step in steps if step["remains"]}
-    table = pd.concat([work, notebooks], ignore_index=True)
+    table = pd.concat([work, whole], ignore_index=True)
     concerned = table["step"].map(lambda names: bool(resumed & set(names.split(", "))))
     notes = {PARTIAL: concerned, UNDIVIDED: table["what"].isin(TRAINED)}
     table["note"] = ["; ".join(n for n in notes if notes[n][row]) for row in table.index]
@@ -176,7 +180,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--steps", type=int, default=2, help="of the sampler")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--through", help="last step to run, e.g. nb03_targets")
+    parser.add_argument("--through", help="last step to run, e.g. 03_targets")
     given = parser.parse_args()
     given.folder = given.folder.resolve()
     given.repeats = given.repeats or (3 if given.toy else 15)
@@ -190,13 +194,13 @@ def main() -> int:
     settings = overrides(given, replica)
     check_same(given.folder, settings)
     os.environ.update(replica.environment)
-    plan = Plan.from_arguments({"profile": PROFILE, "overrides": json.dumps(settings)})
+    plan = Plan.of(PROFILE, settings)
     cached = {"weights.hub_cache": str(replica.hub_cache)}
     lost = missing_items(load_config(PROFILE, settings | cached), what=("weights",))
     if lost:
         sys.exit(f"The replica lacks weights that the profile needs: {lost[0].path}")
     if not given.table:
-        for step in plan.steps:
+        for step in notebooks(plan):
             run_step(step, plan, given, replica)
             if step.name == given.through:
                 break

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +12,6 @@ import typer
 
 from havir_lib import doctor as environment
 from havir_lib.errors import HavirError
-from havir_lib.paths import PROJECT_ROOT
 
 app = typer.Typer(
     help="HAVIR companion: from fMRI betas to reconstructed images.",
@@ -60,41 +58,33 @@ def run(
     ] = None,
 ) -> None:
     """Run every notebook of a profile and make its figures, tables and report."""
-    if full:
-        overrides = json.dumps({**json.loads(overrides), "comparison.full": True})
-    _stop_if_missing(profile, overrides, data)
+    from havir_lib.runner.supervisor import outcome, supervise
     from havir_lib.workflow import Plan
 
-    settings = {"profile": profile, "overrides": overrides}
-    if data is not None:
-        settings["data"] = str(data.resolve())
-    plan = Plan.from_arguments(settings)
-    code = subprocess.call(_snakemake(settings, cores, snakemake_args or []), cwd=PROJECT_ROOT)
-    if code:
-        typer.echo(
-            f"The run stopped. Notebooks as far as they ran: {plan.workspace.notebooks}/logs"
-        )
+    given = {**_settings(overrides, data), **({"comparison.full": True} if full else {})}
+    _stop_if_missing(profile, given)
+    plan = Plan.of(profile, given)
+    if code := supervise(plan.write(), cores, snakemake_args or []):
+        typer.echo(outcome(plan.folder, code), err=True)
         raise typer.Exit(code)
     typer.echo(f"report   {plan.report}")
     typer.echo(f"figures  {plan.workspace.figures}")
     typer.echo(f"tables   {plan.workspace.tables}")
 
 
-def _stop_if_missing(profile: str, overrides: str, data: Path | None) -> None:
+def _settings(overrides: str, data: Path | None = None) -> dict[str, Any]:
+    """Dotted keys and values; a folder of data is one of them."""
+    given = json.loads(overrides)
+    return given if data is None else given | {"data.root": str(data)}
+
+
+def _stop_if_missing(profile: str, settings: dict[str, Any]) -> None:
     """Say on one screen what a run would not find, and how to get it."""
     from havir_lib.download import missing_report, open_profile
 
-    if text := missing_report(open_profile(profile, json.loads(overrides), data)):
+    if text := missing_report(open_profile(profile, settings)):
         typer.echo(text, err=True)
         raise typer.Exit(1)
-
-
-def _snakemake(settings: dict[str, str], cores: str, extra: list[str]) -> list[str]:
-    # No lock: a killed run must start again by itself; our cache has locks of its own.
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT_ROOT / "Snakefile")]
-    command += ["--cores", cores, "--nolock", "--rerun-incomplete"]
-    command += ["--quiet", "rules", "reason", *extra]
-    return [*command, "--config", *(f"{key}={value}" for key, value in settings.items())]
 
 
 @app.command()
@@ -157,7 +147,7 @@ def report(profile: Profile = "demo", overrides: Overrides = "{}") -> None:
     from havir_lib.reports.html import build_html_report
     from havir_lib.workflow import Plan
 
-    plan = Plan.from_arguments({"profile": profile, "overrides": overrides})
+    plan = Plan.of(profile, _settings(overrides))
     place = plan.workspace
     typer.echo(build_html_report(place.notebooks, place.figures, place.tables, Path(plan.report)))
 
@@ -244,8 +234,7 @@ def subject_check(
 def _open(profile: str, overrides: str, data: Path | None = None) -> Any:
     from havir_lib.pipeline import open_run
 
-    settings = json.loads(overrides)
-    return open_run(profile, settings if data is None else {**settings, "data.root": str(data)})
+    return open_run(profile, _settings(overrides, data))
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ Every knob of the companion is a field below, with its meaning and unit. Unknown
 from __future__ import annotations
 
 import difflib
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -353,10 +354,21 @@ class Figures(Section):
     n_random: int = Field(12, ge=1, description="random reconstructions beside the chosen ones")
 
 
+class Resources(Section):
+    """What the process of one notebook uses, whatever the machine has.
+
+    Sums over another number of threads differ in the last bits, so threads are part of a profile.
+    """
+
+    threads: int = Field(1, ge=1, description="cores of a notebook that others run beside")
+    threads_alone: int = Field(2, ge=1, description="cores of one that runs alone: 00 and 10")
+    mem_mb: int = Field(4000, ge=1, description="memory of the machine that a notebook needs, MB")
+
+
 class Config(Section):
     """One profile."""
 
-    profile: str
+    profile: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the outputs")
     seed: int = 0
     workspace: str | None = Field(None, description="folder for results; default results/<profile>")
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -364,6 +376,7 @@ class Config(Section):
     data: Data
     weights: Weights = Weights()
     download: Download = Download()
+    resources: Resources = Resources()
     targets: Targets = Targets()
     structural_generator: StructuralGenerator = StructuralGenerator()
     semantic_extractor: SemanticExtractor = SemanticExtractor()
@@ -411,6 +424,29 @@ def load_config(profile: str | Path = "demo", overrides: dict[str, Any] | None =
         return Config.model_validate(content)
     except ValidationError as error:
         raise ConfigError(_explain(error, profile)) from None
+
+
+def wanted_device(name: str = "auto") -> str | None:
+    """The device that a configuration or ``HAVIR_DEVICE`` asks for; None: whatever is best."""
+    return name if name != "auto" else os.environ.get("HAVIR_DEVICE") or None
+
+
+PLACES = ("workspace", "data.root")
+WEIGHTS = ("diffusion", "clip", "clip_pretrained", "hub_cache")
+"""Settings of ``weights`` that may be a folder or file."""
+
+
+def absolute_paths(settings: dict[str, Any]) -> dict[str, str]:
+    """Those of some dotted settings that are paths, absolute as seen from the current folder.
+
+    Weights may be names, too; those are paths only if something is there.
+    """
+    found = {}
+    for key in (*PLACES, *(f"weights.{name}" for name in WEIGHTS)):
+        value = settings.get(key)
+        if isinstance(value, str) and (key in PLACES or Path(value).expanduser().exists()):
+            found[key] = str(Path(value).expanduser().absolute())
+    return found
 
 
 def _find(profile: str | Path) -> Path:

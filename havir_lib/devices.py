@@ -1,12 +1,12 @@
 """Which processor to compute on."""
 
 import logging
-import os
 import shutil
 import subprocess
 
 import torch
 
+from havir_lib.config import wanted_device
 from havir_lib.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -42,11 +42,6 @@ def pick_device(name: str = "auto") -> torch.device:
             "Set 'device: auto', or install a torch build for your GPU."
         )
     return torch.device(name)
-
-
-def wanted_device(name: str = "auto") -> str | None:
-    """The device that a configuration or ``HAVIR_DEVICE`` asks for; None: whatever is best."""
-    return name if name != "auto" else os.environ.get("HAVIR_DEVICE") or None
 
 
 def _best_available() -> str:

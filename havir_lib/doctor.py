@@ -4,6 +4,7 @@
 """
 
 import importlib.util
+import os
 import sys
 import tomllib
 from dataclasses import dataclass
@@ -52,7 +53,16 @@ def _check(line: str) -> Finding:
     except metadata.PackageNotFoundError:
         return Finding(requirement.name, expected, "not installed", False)
     ok = requirement.specifier.contains(found, prereleases=True)
+    if place := _foreign_place(requirement.name):
+        return Finding(requirement.name, expected, f"{found} in {place} (PYTHONPATH)", False)
     return Finding(requirement.name, expected, found, ok)
+
+
+def _foreign_place(name: str) -> Path | None:
+    """The folder of ``PYTHONPATH`` from which a package would be imported, if it is one."""
+    place = Path(str(metadata.distribution(name).locate_file(""))).resolve()
+    given = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    return place if place in {Path(path).resolve() for path in given} else None
 
 
 def main(arguments: list[str]) -> int:

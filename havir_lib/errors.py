@@ -44,3 +44,7 @@ def require_file(path, what: str, remedy: str):
     if not path.is_file():
         raise DataError(f"{what}: expected the file {path}, but it does not exist. {remedy}")
     return path
+
+
+class RunError(HavirError):
+    """A run cannot start: another one is going on, or there is no room."""

@@ -1,15 +1,18 @@
-"""Which notebook runs when, and what it must leave behind; the Snakefile is made from this."""
+"""Which notebook runs when, and what it must leave behind: the plan that the runner follows."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from havir_lib.config import Config, load_config
+from havir_lib.config import Config, absolute_paths, load_config, wanted_device
 from havir_lib.paths import PROJECT_ROOT, Workspace, workspace_of
-from havir_lib.provenance import source_digest
+from havir_lib.provenance import digest, source_digest
+from havir_lib.runner.supervisor import write_plan
 
 PER_SUBJECT = ("04_structural_generator", "05_semantic_extractor")
 FIGURES = {
@@ -43,56 +46,50 @@ AFTER = {
 }
 FULL_ONLY = ("10_controls",)
 """Notebooks that run only with ``comparison.full``."""
-THREADS = {"00_start_here": 2, "10_controls": 2}
-"""Notebooks that nothing can run beside use more cores than one.
-
-The same in every run: sums over another number of threads differ in the last bits.
-"""
+ALONE = ("00_start_here", "10_controls")
+"""Notebooks that nothing can run beside; they use ``resources.threads_alone`` cores."""
+WITHOUT_GPU = ("00_start_here", "01_roi_definition", "02_voxel_counts")
+"""Notebooks that run no network."""
+REPORT = "report"
 
 
 @dataclass(frozen=True)
 class Step:
-    """One papermill call.
+    """One process.
 
     Attributes
     ----------
     name : str
-        Rule name, e.g. ``"04_structural_generator_subj02"`` with a leading ``nb``.
-    notebook, executed, log : str
-        Source notebook, its executed copy, and the copy that is written while it runs.
-    after : list of str
-        Executed notebooks that must exist first.
+        E.g. ``"04_structural_generator_subj02"``.
+    command : list of str
+        Program and arguments, started without a shell in the project's folder.
     outputs : list of str
-        Figures and tables it makes.
-    parameters : str
-        YAML for papermill.
+        Files it makes; of a notebook, first its executed copy.
+    log : str
+        Text file of what its process said.
+    after : list of str
+        Steps that come first.
+    resources : dict
+        ``mem_mb``, and ``gpu`` if it needs a card.
+    key : str
+        Of the code and the command; when it changes, the step runs again.
     priority : int
         The higher, the more notebooks wait for it; of those that can run, the highest goes first.
     threads : int
-        Cores it uses.
+        Cores it uses: of the profile, never of the machine, since sums over another number of
+        threads differ in the last bits.
     """
 
     name: str
-    notebook: str
-    executed: str
+    command: list[str]
+    outputs: list[str]
     log: str
     after: list[str]
-    outputs: list[str]
-    parameters: str
-    priority: int
+    resources: dict[str, int]
+    key: str
+    priority: int = 0
     threads: int = 1
-
-    @property
-    def errors(self) -> str:
-        """What the notebook's process said, shown if it fails."""
-        return self.log.removesuffix(".ipynb") + ".txt"
-
-    @property
-    def command(self) -> list[str]:
-        """Papermill and its arguments; it writes the log as it goes, which survives a failure."""
-        quietly = ["--log-level", "WARNING", "--no-progress-bar"]
-        where = ["--kernel", "python3", "--cwd", "notebooks"]
-        return ["papermill", self.notebook, self.log, *quietly, *where, "-y", self.parameters]
+    cwd: str = str(PROJECT_ROOT)
 
 
 @dataclass(frozen=True)
@@ -105,86 +102,125 @@ class Plan:
     overrides: dict[str, Any]
 
     @classmethod
-    def from_arguments(cls, arguments: Mapping[str, Any]) -> Plan:
-        """Read Snakemake's ``--config profile=… data=… overrides='{…}'``."""
-        profile = str(arguments.get("profile", "demo"))
-        overrides = arguments.get("overrides") or {}
-        overrides = dict(json.loads(overrides) if isinstance(overrides, str) else overrides)
-        if arguments.get("data"):
-            overrides["data.root"] = str(arguments["data"])
+    def of(cls, profile: str | Path = "demo", overrides: Mapping[str, Any] | None = None) -> Plan:
+        """The plan of a profile, with dotted keys that replace its settings.
+
+        Whatever is relative in either is meant from where this is called, and made absolute here,
+        since steps run elsewhere.
+        """
+        if Path(profile).suffix in {".yaml", ".yml"}:
+            profile = Path(profile).expanduser().resolve()
+        overrides = dict(overrides or {})
+        given = load_config(profile, overrides)
+        overrides |= absolute_paths(_flat(given.model_dump()))
         config = load_config(profile, overrides)
-        return cls(config, workspace_of(config.profile, config.workspace), profile, overrides)
+        workspace = workspace_of(config.profile, config.workspace)
+        return cls(config, workspace, str(profile), overrides)
 
     @property
-    def arguments(self) -> str:
-        """The same choice as arguments of the command line."""
-        quoted = json.dumps(self.overrides).replace("'", "'\\''")
-        return f"--profile {self.profile} --overrides '{quoted}'"
-
-    @property
-    def source(self) -> str:
-        """Hash of the library: when it changes, notebooks run again (from cache where it holds)."""
-        return source_digest()
+    def folder(self) -> Path:
+        """Where the run keeps its plan, locks and last words."""
+        return self.workspace.root / "run"
 
     @property
     def report(self) -> str:
         """The page that shows everything."""
         return str(self.workspace.root / "report.html")
 
+    def write(self) -> Path:
+        """Write the steps where the runner reads them (:mod:`havir_lib.runner`)."""
+        return write_plan(self.folder, {step.name: asdict(step) for step in self.steps})
+
     @property
     def steps(self) -> list[Step]:
-        """One step per notebook, or per notebook and subject."""
+        """One step per notebook, or per notebook and subject, and the report."""
         full = self.config.comparison.full
-        return [
+        notebooks = [
             self._step(notebook, subject)
             for notebook in AFTER
             if full or notebook not in FULL_ONLY
             for subject in self._subjects_of(notebook)
         ]
+        return [*notebooks, self._report_step([step.name for step in notebooks])]
 
-    def executed_all(self) -> list[str]:
-        """Every executed notebook."""
-        return [step.executed for step in self.steps]
+    def _report_step(self, after: list[str]) -> Step:
+        overrides = json.dumps(self.overrides)
+        what = ["report", "--profile", self.profile, "--overrides", overrides]
+        return Step(
+            REPORT,
+            [sys.executable, "-m", "havir_lib", *what],
+            [self.report],
+            str(self.workspace.notebooks / "logs" / "report.txt"),
+            after,
+            {"mem_mb": self.config.resources.mem_mb},
+            digest([source_digest(), what]),
+        )
 
     def _subjects_of(self, notebook: str) -> list[str | None]:
         return list(self.config.data.subjects) if notebook in PER_SUBJECT else [None]
 
     def _step(self, notebook: str, subject: str | None) -> Step:
-        name = notebook if subject is None else f"{notebook}_{subject}"
-        parameters: dict[str, Any] = {"profile": self.profile, "overrides": self.overrides}
-        if subject is not None:
-            parameters["subject"] = subject
+        name, source = _named(notebook, subject), PROJECT_ROOT / "notebooks" / f"{notebook}.ipynb"
+        log = self.workspace.notebooks / "logs" / f"{name}.ipynb"
+        request = {
+            "notebook": str(source),
+            "log": str(log),
+            "executed": self._executed(notebook, subject),
+            "parameters": self._parameters(subject),
+            "cwd": str(source.parent),
+        }
         return Step(
-            name=f"nb{name}",
-            notebook=str(PROJECT_ROOT / "notebooks" / f"{notebook}.ipynb"),
-            executed=self._executed(notebook, subject),
-            log=str(self.workspace.notebooks / "logs" / f"{name}.ipynb"),
-            after=self._after(notebook, subject),
-            outputs=self._outputs(notebook),
-            parameters=json.dumps(parameters),
-            priority=2 * len(_waiting_for(notebook)) + (subject == self.config.data.base_subject),
-            threads=THREADS.get(notebook, 1),
+            name,
+            [sys.executable, "-m", "havir_lib.runner.notebook", json.dumps(request)],
+            [request["executed"], *self._outputs(notebook)],
+            str(log.with_suffix(".txt")),
+            self._after(notebook, subject),
+            self._resources(notebook),
+            digest([source_digest(), source.read_text(encoding="utf-8"), request["parameters"]]),
+            2 * len(_waiting_for(notebook)) + (subject == self.config.data.base_subject),
+            self._threads(notebook),
         )
 
+    def _parameters(self, subject: str | None) -> dict[str, Any]:
+        parameters = {"profile": self.profile, "overrides": self.overrides}
+        return parameters if subject is None else parameters | {"subject": subject}
+
+    def _resources(self, notebook: str) -> dict[str, int]:
+        memory = {"mem_mb": self.config.resources.mem_mb}
+        on_cpu = notebook in WITHOUT_GPU or wanted_device(self.config.device) == "cpu"
+        return memory if on_cpu else memory | {"gpu": 1}
+
+    def _threads(self, notebook: str) -> int:
+        given = self.config.resources
+        return given.threads_alone if notebook in ALONE else given.threads
+
     def _executed(self, notebook: str, subject: str | None) -> str:
-        name = notebook if subject is None else f"{notebook}_{subject}"
-        return str(self.workspace.notebooks / f"{name}.ipynb")
+        return str(self.workspace.notebooks / f"{_named(notebook, subject)}.ipynb")
 
     def _after(self, notebook: str, subject: str | None) -> list[str]:
         before = [
-            self._executed(other, name)
-            for other in AFTER[notebook]
-            for name in self._subjects_of(other)
+            _named(other, name) for other in AFTER[notebook] for name in self._subjects_of(other)
         ]
         base = self.config.data.base_subject
         if subject not in (None, base):  # transfer starts from the base subject's model
-            before.append(self._executed(notebook, base))
+            before.append(_named(notebook, base))
         return before
 
     def _outputs(self, notebook: str) -> list[str]:
         figures = [self.workspace.figures / f"{name}.png" for name in FIGURES.get(notebook, [])]
         tables = [self.workspace.tables / f"{name}.csv" for name in TABLES.get(notebook, [])]
         return [str(path) for path in figures + tables]
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the first two levels by dotted keys."""
+    sections = {key: value for key, value in settings.items() if isinstance(value, dict)}
+    inner = {f"{key}.{name}": x for key, value in sections.items() for name, x in value.items()}
+    return {**settings, **inner}
+
+
+def _named(notebook: str, subject: str | None) -> str:
+    return notebook if subject is None else f"{notebook}_{subject}"
 
 
 def _waiting_for(notebook: str) -> set[str]:

@@ -1,5 +1,6 @@
 """The command line: help, clear errors, the right Snakemake call."""
 
+import os
 import subprocess
 import sys
 
@@ -7,12 +8,14 @@ from typer.testing import CliRunner
 
 from havir_lib import cli
 from havir_lib.paths import PROJECT_ROOT
+from havir_lib.runner.supervisor import snakemake
+from havir_lib.workflow import Plan
 
 runner = CliRunner()
 
 
 def _havir(*arguments):
-    command = [sys.executable, "-m", "havir_lib.cli", *arguments]
+    command = [sys.executable, "-m", "havir_lib", *arguments]
     return subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True)
 
 
@@ -43,8 +46,21 @@ def test_paper_without_data_says_how_to_give_it():
     assert "--data DIR" in result.stderr
 
 
-def test_snakemake_call_carries_settings_and_extra_arguments():
-    command = cli._snakemake({"profile": "demo", "data": "/d"}, "2", ["--executor", "slurm"])
+def test_snakemake_call_carries_settings_and_extra_arguments(tmp_path):
+    plan = Plan.of("smoke", {"workspace": str(tmp_path)}).write()
+    command = snakemake(plan, "2", ["--executor", "slurm"])
     assert command[command.index("--cores") + 1] == "2"
-    assert command[-3:] == ["--config", "profile=demo", "data=/d"]
-    assert {"--executor", "slurm", "--rerun-incomplete"} <= set(command)
+    assert command[command.index("--directory") + 1] == str(tmp_path)
+    assert command[-2:] == ["--executor", "slurm"]
+    assert "--rerun-incomplete" in command
+    assert "--resources" not in command  # other machines' memory and cards are not this one's
+    assert "--resources" in snakemake(plan, "2", [])
+
+
+def test_packages_of_a_pythonpath_stay_out(tmp_path):
+    (tmp_path / "typer.py").write_text("raise ImportError('a foreign package')")
+    command = [sys.executable, "-m", "havir_lib", "doctor"]
+    variables = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, env=variables, cwd=PROJECT_ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "PYTHONPATH" in done.stderr

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from havir_lib.config import load_config
+from havir_lib.config import absolute_paths, load_config, wanted_device
 from havir_lib.errors import ConfigError
 
 
@@ -85,3 +85,26 @@ def test_configuration_cannot_change_after_loading():
     config = load_config("demo")
     with pytest.raises(ValueError, match="frozen"):
         config.seed = 3
+
+
+def test_the_environment_names_the_device_where_the_profile_does_not(monkeypatch):
+    monkeypatch.setenv("HAVIR_DEVICE", "cpu")
+    assert wanted_device() == "cpu"
+    assert wanted_device("cuda") == "cuda"
+    monkeypatch.setenv("HAVIR_DEVICE", "")
+    assert wanted_device() is None
+
+
+def test_relative_paths_are_meant_from_the_current_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own").mkdir()
+    given = {"workspace": "out", "data.root": "nsd #2", "weights.clip": "own", "seed": 3}
+    given |= {"weights.diffusion": "shi-labs/versatile-diffusion"}  # a name: nothing is there
+    expected = {"workspace": "out", "data.root": "nsd #2", "weights.clip": "own"}
+    assert absolute_paths(given) == {key: str(tmp_path / x) for key, x in expected.items()}
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", ".hidden", "", "a b"])
+def test_a_profile_whose_name_is_a_path_is_refused(name):
+    with pytest.raises(ConfigError, match="profile"):
+        load_config("demo", {"profile": name})

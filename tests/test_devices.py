@@ -6,14 +6,6 @@ import torch
 from havir_lib import devices
 
 
-def test_the_environment_names_the_device_where_the_profile_does_not(monkeypatch):
-    monkeypatch.setenv("HAVIR_DEVICE", "cpu")
-    assert devices.wanted_device() == "cpu"
-    assert devices.wanted_device("cuda") == "cuda"
-    monkeypatch.setenv("HAVIR_DEVICE", "")
-    assert devices.wanted_device() is None
-
-
 def test_torch_is_quoted_when_it_finds_no_gpu(monkeypatch):
     def too_old():
         raise RuntimeError("The NVIDIA driver on your system is too old (found version 11040).")

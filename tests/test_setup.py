@@ -67,6 +67,18 @@ def test_doctor_says_what_is_missing(monkeypatch):
     assert (old.expected, old.ok) == (">=99", False)
 
 
+def test_doctor_says_which_package_comes_from_elsewhere(monkeypatch, tmp_path):
+    (tmp_path / "numpy-9.9.dist-info").mkdir()
+    (tmp_path / "numpy-9.9.dist-info" / "METADATA").write_text("Name: numpy\nVersion: 9.9\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(doctor, "requirements", lambda groups: ["numpy>=2"])
+    (finding,) = doctor.check_packages()
+    assert not finding.ok
+    assert str(tmp_path) in finding.found
+    assert "PYTHONPATH" in finding.found
+
+
 def test_run_all_refuses_unknown_arguments():
     script = str(PROJECT_ROOT / "run_all.sh")
     result = subprocess.run(["bash", script, "--profil"], capture_output=True, text=True)

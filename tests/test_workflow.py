@@ -1,74 +1,124 @@
-"""The plan that Snakemake follows."""
+"""The plan that the runner follows."""
 
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
+from havir_lib.config import CONFIG_DIR
 from havir_lib.errors import ConfigError
+from havir_lib.io import read_json
 from havir_lib.workflow import Plan
+
+ODD = ["with space", "{x}", "$(touch pwned)", "a#b", "it's", 'say "so"', "50%", "`id`", "naïve"]
 
 
 @pytest.fixture
 def plan(tmp_path):
-    overrides = json.dumps({"workspace": str(tmp_path)})
-    return Plan.from_arguments({"profile": "smoke", "overrides": overrides})
+    return Plan.of("smoke", {"workspace": str(tmp_path)})
 
 
 def _step(plan, name):
     return next(step for step in plan.steps if step.name == name)
 
 
+def _request(step):
+    return json.loads(step.command[-1])
+
+
 def test_training_runs_once_per_subject(plan):
     names = [step.name for step in plan.steps if "structural" in step.name]
-    assert names == ["nb04_structural_generator_subj01", "nb04_structural_generator_subj02"]
+    assert names == ["04_structural_generator_subj01", "04_structural_generator_subj02"]
 
 
 def test_transfer_waits_for_the_base_subject(plan):
-    base = _step(plan, "nb05_semantic_extractor_subj01")
-    transfer = _step(plan, "nb05_semantic_extractor_subj02")
-    assert base.executed in transfer.after
-    assert transfer.executed not in base.after
+    base = _step(plan, "05_semantic_extractor_subj01")
+    transfer = _step(plan, "05_semantic_extractor_subj02")
+    assert base.name in transfer.after
+    assert transfer.name not in base.after
 
 
 def test_reconstruction_waits_for_both_branches_of_all_subjects(plan):
-    after = _step(plan, "nb06_reconstruction").after
-    trained = [s.executed for s in plan.steps if s.name.startswith(("nb04", "nb05"))]
-    assert sorted(after) == sorted(trained)
+    after = _step(plan, "06_reconstruction").after
+    assert sorted(after) == sorted(s.name for s in plan.steps if s.name.startswith(("04", "05")))
+
+
+def test_the_report_waits_for_everything(plan):
+    *notebooks, report = plan.steps
+    assert report.after == [step.name for step in notebooks]
+    assert report.outputs == [plan.report]
 
 
 def test_what_most_wait_for_goes_first(plan):
     branch = "04_structural_generator"
     names = ["00_start_here", f"{branch}_subj01", f"{branch}_subj02", "06_reconstruction"]
-    priorities = [_step(plan, f"nb{name}").priority for name in [*names, "09_interpretability"]]
+    priorities = [_step(plan, name).priority for name in [*names, "09_interpretability"]]
     assert priorities == sorted(set(priorities), reverse=True)
 
 
-def test_threads_are_the_same_in_every_run(plan):
-    full = Plan.from_arguments({"profile": "smoke", "overrides": '{"comparison.full": true}'})
-    threads = {step.name: step.threads for step in full.steps}
-    assert {step.name: threads[step.name] for step in plan.steps} == {
-        step.name: step.threads for step in plan.steps
-    }
-    assert threads["nb10_controls"] == 2
+def test_threads_are_the_profiles(plan):
+    more = {"comparison.full": True, "resources.threads": 3, "resources.threads_alone": 5}
+    full = {step.name: step.threads for step in Plan.of("smoke", more).steps}
+    assert full["00_start_here"] == full["10_controls"] == 5
+    assert full["06_reconstruction"] == full["05_semantic_extractor_subj01"] == 3
+    assert {step.threads for step in plan.steps} == {1, 2}
+
+
+def test_only_steps_with_networks_ask_for_a_card(plan, monkeypatch):
+    with_card = {step.name[:2] for step in plan.steps if step.resources.get("gpu")}
+    assert with_card == {"03", "04", "05", "06", "07", "08", "09"}
+    monkeypatch.setenv("HAVIR_DEVICE", "cpu")
+    assert not any(step.resources.get("gpu") for step in plan.steps)
+    assert {step.resources["mem_mb"] for step in plan.steps} == {plan.config.resources.mem_mb}
 
 
 def test_outputs_lie_in_the_workspace(plan, tmp_path):
     for step in plan.steps:
-        for path in [step.executed, step.log, *step.outputs]:
-            assert path.startswith(str(tmp_path))
+        for path in [step.log, *step.outputs]:
+            assert Path(path).is_relative_to(tmp_path)
 
 
 def test_parameters_reach_the_notebook(plan, tmp_path):
-    parameters = json.loads(_step(plan, "nb04_structural_generator_subj02").parameters)
-    assert parameters["subject"] == "subj02"
-    assert parameters["overrides"] == {"workspace": str(tmp_path)}
+    request = _request(_step(plan, "04_structural_generator_subj02"))
+    assert request["parameters"]["subject"] == "subj02"
+    assert request["parameters"]["overrides"] == {"workspace": str(tmp_path)}
 
 
-def test_data_folder_becomes_a_setting():
-    plan = Plan.from_arguments({"profile": "paper", "data": "somewhere"})
-    assert plan.config.data.root == "somewhere"
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_names_reach_the_notebook_as_they_are(tmp_path, odd):
+    place = str(tmp_path / odd)
+    plan = Plan.of("smoke", {"workspace": place, "data.root": place, "data.n_sessions": None})
+    written = read_json(plan.write())
+    assert Path(place, "run", "plan.json").is_file()
+    for name, step in written.items():
+        if name != "report":
+            overrides = json.loads(step["command"][-1])["parameters"]["overrides"]
+            assert overrides == {"workspace": place, "data.root": place, "data.n_sessions": None}
+        assert step["command"][0] == sys.executable
+
+
+def test_relative_paths_are_made_absolute_once(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    text = (CONFIG_DIR / "smoke.yaml").read_text() + "\nworkspace: here\n"
+    (tmp_path / "mine.yaml").write_text(text)
+    plan = Plan.of("mine.yaml", {"data.root": "nsd"})
+    assert plan.profile == str(tmp_path / "mine.yaml")
+    assert plan.workspace.root == tmp_path / "here"
+    assert plan.overrides == {
+        "data.root": str(tmp_path / "nsd"),
+        "workspace": str(tmp_path / "here"),
+    }
+
+
+def test_a_step_runs_again_when_its_notebook_or_settings_change(plan, tmp_path, monkeypatch):
+    before = {step.name: step.key for step in plan.steps}
+    seeded = Plan.of("smoke", {"workspace": str(tmp_path), "seed": 5})
+    assert all(before[step.name] != step.key for step in seeded.steps)
+    monkeypatch.setattr("havir_lib.workflow.source_digest", lambda: "another library")
+    assert all(before[step.name] != step.key for step in plan.steps)
 
 
 def test_paper_profile_without_data_is_refused():
     with pytest.raises(ConfigError, match="--data"):
-        Plan.from_arguments({"profile": "paper"})
+        Plan.of("paper")

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from havir_lib.cache import cached
-from havir_lib.config import Config, load_config
-from havir_lib.devices import describe_device, gpu_problem, pick_device, wanted_device
+from havir_lib.config import Config, load_config, wanted_device
+from havir_lib.devices import describe_device, gpu_problem, pick_device
 from havir_lib.errors import ConfigError
 from havir_lib.paths import Workspace, workspace_of
 from havir_lib.targets.vae import full_size

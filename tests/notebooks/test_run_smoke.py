@@ -26,13 +26,13 @@ OF_ALL_METHODS = {"fig3_comparison", "comparison_scores"}
 
 def _command(workspace, *extra):
     overrides = json.dumps({"workspace": str(workspace)})
-    command = [sys.executable, "-m", "havir_lib.cli", "run", "--profile", "smoke"]
+    command = [sys.executable, "-m", "havir_lib", "run", "--profile", "smoke"]
     return [*command, "--overrides", overrides, "--cores", "2", *extra]
 
 
 def _environment():
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
-    return os.environ | {"PATH": path, "PYTHONPATH": str(PROJECT_ROOT)}
+    return os.environ | {"PATH": path}
 
 
 def _run(workspace, *extra):
@@ -80,22 +80,25 @@ def _start_and_kill(workspace):
 def finished(runs):
     workspace, result, _, _ = runs
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-8000:]
-    overrides = json.dumps({"workspace": str(workspace), "comparison.full": True})
-    return Plan.from_arguments({"profile": "smoke", "overrides": overrides})
+    return Plan.of("smoke", {"workspace": str(workspace), "comparison.full": True})
+
+
+def results(plan, suffix):
+    return [path for step in plan.steps for path in step.outputs if path.endswith(suffix)]
 
 
 def test_every_notebook_ran_without_error(finished):
-    for step in finished.steps:
-        notebook = nbformat.read(step.executed, as_version=4)
+    for path in results(finished, ".ipynb"):
+        notebook = nbformat.read(path, as_version=4)
         outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
-        assert outputs, step.executed
+        assert outputs, path
         assert not [out for out in outputs if out.output_type == "error"]
 
 
 def test_paper_figures_and_tables_exist_with_provenance_and_stamp(finished):
-    results = [path for step in finished.steps for path in step.outputs]
-    assert len(results) >= 10
-    for path in results:
+    paths = results(finished, ".png") + results(finished, ".csv")
+    assert len(paths) >= 10
+    for path in paths:
         sidecar = json.loads(Path(path).with_suffix(".json").read_text())
         assert sidecar["data"] == "SIMULATED"
         assert sidecar["configuration"]

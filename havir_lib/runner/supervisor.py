@@ -1,0 +1,104 @@
+"""Start Snakemake on a plan, and answer for everything it starts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+
+from havir_lib.errors import RunError
+from havir_lib.io import read_json, write_json
+from havir_lib.paths import PROJECT_ROOT
+from havir_lib.runner import cards, environment, processes
+from havir_lib.runner.step import SCHEDULER, STOPPED
+
+SUPERVISOR = "run.lock"
+"""Held while a run goes on."""
+ELSEWHERE = ("--profile", "--executor", "--workflow-profile")
+"""Options by which Snakemake runs steps on other machines, whose cards and memory it counts."""
+
+
+def supervise(plan: Path, cores: str, extra: Sequence[str]) -> int:
+    """Run a plan to its end or its first failure; Snakemake's exit code.
+
+    Ended by a signal, it ends everything below; killed outright, everything below notices.
+
+    Raises
+    ------
+    RunError
+        If another run of this workspace is going on.
+    """
+    folder = plan.parent
+    lock = FileLock(folder / SUPERVISOR)
+    try:
+        lock.acquire(timeout=3)  # what a killed run left behind ends within two seconds
+    except Timeout:
+        raise RunError(
+            f"Another run is going on in {folder.parent}. Wait for it, or end it."
+        ) from None
+    with lock:
+        (folder / STOPPED).unlink(missing_ok=True)
+        processes.pass_signals_on()
+        command = snakemake(plan, cores, extra)
+        return subprocess.call(command, cwd=PROJECT_ROOT, env=environment.clean())
+
+
+def snakemake(plan: Path, cores: str, extra: Sequence[str]) -> list[str]:
+    """Snakemake's command line for a plan."""
+    # No lock: a killed run must start again by itself; our cache has locks of its own.
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT_ROOT / "Snakefile")]
+    command += ["--directory", str(plan.parent.parent), "--cores", cores]
+    command += ["--nolock", "--rerun-incomplete", "--quiet", "rules", "reason"]
+    command += ["--runtime-source-cache-path", str(plan.parent / "snakemake")]
+    return command + limits(plan, extra) + list(extra)
+
+
+def limits(plan: Path, extra: Sequence[str]) -> list[str]:
+    """What steps share on this machine: its memory, and its cards if it has any."""
+    if any(argument.split("=")[0] in ELSEWHERE for argument in extra):
+        return []
+    most = max(step["resources"]["mem_mb"] for step in read_json(plan).values())
+    memory = max(most, psutil.virtual_memory().total // 2**20)
+    found = [f"gpu={len(cards.cards())}"] if cards.cards() else []
+    return ["--resources", f"mem_mb={memory}", *found]
+
+
+def begin(folder: Path) -> FileLock:
+    """For Snakemake itself: end with the supervisor, and let steps end with Snakemake.
+
+    A Snakemake that another one started, as on Slurm's machines, finds the lock taken.
+    """
+    if not _free(folder / SUPERVISOR):
+        processes.follow(folder / SUPERVISOR)
+    lock = FileLock(folder / SCHEDULER)
+    with suppress(Timeout):
+        lock.acquire(timeout=0)
+    return lock
+
+
+def _free(path: Path) -> bool:
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    lock.release()
+    return True
+
+
+def outcome(folder: Path, code: int) -> str:
+    """The last line of a run that stopped: what happened, where, and how to go on."""
+    if (path := folder / STOPPED).is_file():
+        return "The run stopped in {step}: {what} (log: {log})".format(**read_json(path))
+    return f"The run stopped: Snakemake ended with code {code}. The same command goes on."
+
+
+def write_plan(folder: Path, steps: dict[str, dict]) -> Path:
+    """Write ``plan.json`` into the folder ``run`` of a workspace."""
+    write_json(folder / "plan.json", steps)
+    return folder / "plan.json"
