@@ -58,12 +58,14 @@ def run(
     ] = None,
 ) -> None:
     """Run every notebook of a profile and make its figures, tables and report."""
+    from havir_lib.room import check_room
     from havir_lib.runner.supervisor import outcome, supervise
     from havir_lib.workflow import Plan
 
     given = {**_settings(overrides, data), **({"comparison.full": True} if full else {})}
     _stop_if_missing(profile, given)
     plan = Plan.of(profile, given)
+    typer.echo(check_room(plan.config, plan.workspace))
     if code := supervise(plan.write(), cores, snakemake_args or []):
         typer.echo(outcome(plan.folder, code), err=True)
         raise typer.Exit(code)

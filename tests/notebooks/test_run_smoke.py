@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from havir_lib.paths import PROJECT_ROOT
+from havir_lib.room import needed
 from havir_lib.workflow import Plan
 
 TIMEOUT = 900
@@ -129,6 +130,12 @@ def test_tables_are_long_and_hold_what_they_promise(finished):
     assert set(comparison.loc[comparison["source"] == "rerun", "data"]) == {"SIMULATED"}
     assert (ablations["low"] <= ablations["value"]).all()
     assert (ablations["value"] <= ablations["high"]).all()
+
+
+def test_disk_that_was_announced_was_enough_and_not_far_too_much(finished):
+    held = sum(file.stat().st_size for file in finished.workspace.cache.rglob("*"))
+    announced = sum(needed(finished.config).values())
+    assert announced / 4 < held < announced
 
 
 def test_report_shows_every_figure(finished):

@@ -16,7 +16,8 @@ from havir_lib.runner.explain import explain
 
 ODD = [
     *(f"a{sign}b" for sign in string.punctuation if sign != "/"),
-    "with space", " leading", "trailing ", "two  spaces", "-dash", "--option", "~", "$HOME", "$(id)",
+    "with space", " leading", "trailing ", "two  spaces", "-dash", "--option", "~", "$HOME",
+    "$(id)",
     "`id`", "{x}", "{{x}}", "{", "%s", "a;b && c", "nsd #2", "null", "naïve", "日本", "new\nline",
     "tab\tbed",
     "\\n", "C:\\x", "a=b", "[ab]*?", "'\"'",
