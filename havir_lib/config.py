@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from havir_lib.errors import ConfigError
 from havir_lib.paths import CONFIG_DIR
@@ -371,6 +372,7 @@ class Config(Section):
     profile: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the outputs")
     seed: int = 0
     workspace: str | None = Field(None, description="folder for results; default results/<profile>")
+    _given_as: str = PrivateAttr("")
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     simulation: Simulation | None = Field(None, description="present: the brain data are simulated")
     data: Data
@@ -386,6 +388,11 @@ class Config(Section):
     evaluation: Evaluation
     comparison: Comparison = Comparison()
     figures: Figures = Figures()
+
+    @property
+    def given_as(self) -> str:
+        """How the profile was named, a name or a path, quoted for a command to copy."""
+        return self._given_as or self.profile
 
     @property
     def simulated(self) -> bool:
@@ -421,9 +428,11 @@ def load_config(profile: str | Path = "demo", overrides: dict[str, Any] | None =
     for key, value in (overrides or {}).items():
         _set(content, key.split("."), value)
     try:
-        return Config.model_validate(content)
+        config = Config.model_validate(content)
     except ValidationError as error:
         raise ConfigError(_explain(error, profile)) from None
+    config._given_as = shlex.quote(str(profile))
+    return config
 
 
 def wanted_device(name: str = "auto") -> str | None:

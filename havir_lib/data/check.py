@@ -143,6 +143,9 @@ def _look_at_regions(state: _State) -> Lines:
     for roi_set in present:
         path = state.layout.roi(state.subject, roi_set)
         labels = np.unique(read_volume(path, f"ROI set {roi_set}", state.grid).values)
+        if roi_set in atlas.unreadable:
+            yield "note", f"{roi_set}: labels cannot be named: {atlas.unreadable[roi_set]}"
+            continue
         table = atlas.tables[roi_set]
         empty = sorted(name for name, value in table.items() if value not in labels)
         unnamed = sorted(int(v) for v in labels if v > 0 and v not in table.values())
@@ -253,17 +256,8 @@ def _look_at_stimuli(state: _State) -> Lines:
 
 
 def _look_at_pictures(state: _State) -> Lines:
-    layout, name = state.layout, state.subject
-    surfaces = [layout.to_fsaverage(name, side) for side in ("lh", "rh")]
-    surfaces += [
-        layout.to_surface(name, side, f"layerB{n}") for side in ("lh", "rh") for n in (1, 2, 3)
-    ]
-    for what, files in (
-        ("anatomy behind maps", [layout.anatomy(name)]),
-        ("maps on MNI's glass brain", [layout.to_mni(name)]),
-        ("maps on the average surface", surfaces),
-    ):
-        missing = [file.name for file in files if not file.is_file()]
+    for what in state.layout.optional(state.subject):
+        missing = [file.name for file in state.layout.lacks(state.subject, what)]
         text = f"{what}: " + (f"missing {', '.join(missing)}" if missing else "files are there")
         yield ("note" if missing else "ok"), text
 

@@ -8,6 +8,7 @@ are written in the same layout. ``<root>`` holds ``nsddata``, ``nsddata_betas``,
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,12 @@ GET_DATA = (
 )
 BETAS_SUFFIXES = (".hdf5", ".nii.gz")  # in order of preference: HDF5 reads single voxels quickly
 CAPTION_FOLDERS = ("nsddata_stimuli/stimuli/nsd/annotations", "nsddata_stimuli/annotations")
+"""Where COCO's captions may be, since NSD has none: first nsd_access's place."""
+DEPTHS = ("layerB1", "layerB2", "layerB3")
+"""NSD's three depths of the cortex."""
+ANATOMY = "anatomy behind maps"
+GLASS_BRAIN = "maps on MNI's glass brain"
+SURFACE = "maps on the average surface"
 
 
 @dataclass(frozen=True)
@@ -58,10 +65,29 @@ class NsdLayout:
         """All images as one array."""
         return self.root / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5"
 
-    def captions(self) -> list[Path]:
-        """COCO caption files that the tree itself holds, sorted by name."""
-        folders = (self.root / folder for folder in CAPTION_FOLDERS)
-        return sorted(file for folder in folders for file in folder.glob("captions_*.json"))
+    def captions(self, named: Sequence[str] | None = None) -> list[Path]:
+        """COCO caption files: those of these names, or all that the tree itself holds.
+
+        Parameters
+        ----------
+        named : sequence of str, optional
+            Paths relative to the root. A file that is not there is looked for by its name where
+            captions may be; if it is nowhere, the path is returned as given.
+
+        Returns
+        -------
+        list of Path
+            Without `named`, sorted by name; of two files of one name, nsd_access's.
+        """
+        folders = [self.root / folder for folder in CAPTION_FOLDERS]
+        if named is None:
+            files = [file for folder in folders for file in folder.glob("captions_*.json")]
+            return [file for _, file in sorted({file.name: file for file in files[::-1]}.items())]
+        return [self._caption_file(self.root / name, folders) for name in named]
+
+    def _caption_file(self, given: Path, folders: list[Path]) -> Path:
+        places = [given, *(folder / given.name for folder in folders)]
+        return next((file for file in places if file.is_file()), given)
 
     def responses(self, subject: str) -> Path:
         """What the subject saw and pressed, trial by trial."""
@@ -80,6 +106,10 @@ class NsdLayout:
     def anatomy(self, subject: str) -> Path:
         """T1-weighted picture on the grid of the betas."""
         return self.functional(subject) / f"T1_to_{self.space}.nii.gz"
+
+    def brain_mask(self, subject: str) -> Path:
+        """1 in the subject's own brain, on the grid of the betas."""
+        return self.functional(subject) / "brainmask.nii.gz"
 
     def ncsnr(self, subject: str) -> Path:
         """Noise ceiling signal-to-noise ratio per voxel."""
@@ -120,6 +150,23 @@ class NsdLayout:
     def to_fsaverage(self, subject: str, hemisphere: str) -> Path:
         """Which vertex of the subject's own surface each vertex of fsaverage corresponds to."""
         return self.transforms(subject) / f"{hemisphere}.white-to-fsaverage.mgz"
+
+    def optional(self, subject: str) -> dict[str, list[Path]]:
+        """What a run can do without, and the files it takes; no other file is optional.
+
+        The check of a subject, the list of missing files, downloads and figures all go by it.
+        """
+        sides = ("lh", "rh")
+        layers = [self.to_surface(subject, side, depth) for side in sides for depth in DEPTHS]
+        return {
+            ANATOMY: [self.anatomy(subject)],
+            GLASS_BRAIN: [self.to_mni(subject)],
+            SURFACE: [*layers, *(self.to_fsaverage(subject, side) for side in sides)],
+        }
+
+    def lacks(self, subject: str, what: str) -> list[Path]:
+        """Files of :meth:`optional` that are not there."""
+        return [file for file in self.optional(subject)[what] if not file.is_file()]
 
     def label_directories(self, subject: str) -> list[Path]:
         """Folders of label tables: the subject's own first, then fsaverage's."""

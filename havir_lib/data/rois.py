@@ -89,7 +89,7 @@ def read_label_table(path: Path) -> dict[str, int]:
     """
     table: dict[str, int] = {}
     twice: set[str] = set()
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
@@ -117,17 +117,25 @@ class RoiAtlas:
     grid : tuple of int
         Shape (X, Y, Z) that every mask must have.
     tables : dict
-        Set name → {label: value}.
+        Set name → {label: value}; empty where the set has no table, or one that cannot be read.
+    unreadable : dict
+        Set name → what is wrong with its table. It stops only who asks for a label of the set.
     """
 
     layout: NsdLayout
     subject: str
     grid: tuple[int, int, int]
     tables: dict[str, dict[str, int]] = field(init=False)
+    unreadable: dict[str, DataError] = field(init=False, default_factory=dict)
     _volumes: dict[str, np.ndarray] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.tables = _find_sets(self.layout, self.subject)
+        self.tables = {}
+        for roi_set, path in _find_sets(self.layout, self.subject).items():
+            try:
+                self.tables[roi_set] = read_label_table(path) if path else {}
+            except DataError as error:
+                self.tables[roi_set], self.unreadable[roi_set] = {}, error
 
     def resolve(self, name: str) -> tuple[str, str | None]:
         """Set and label that `name` means; the label is None for a whole set.
@@ -144,6 +152,8 @@ class RoiAtlas:
         for roi_set in candidates:
             if label in self.tables.get(roi_set, {}):
                 return roi_set, label
+            if roi_set == wanted_set and roi_set in self.unreadable:
+                raise self.unreadable[roi_set]
         raise DataError(self._unknown(name))
 
     def mask(self, name: str) -> np.ndarray:
@@ -172,22 +182,25 @@ class RoiAtlas:
         close = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         lines = [f"  {s}: {', '.join(self.tables[s]) or 'no table'}" for s in sorted(self.tables)]
+        lost = "".join(f" Not read: {error}" for error in self.unreadable.values())
         return (
             f"{self.subject} has no ROI {name!r} in {self.layout.roi_directory(self.subject)}."
-            f"{hint} Known sets and labels:\n" + ("\n".join(lines) or f"  none. {GET_DATA}")
+            f"{hint}{lost} Known sets and labels:\n" + ("\n".join(lines) or f"  none. {GET_DATA}")
         )
 
 
-def _find_sets(layout: NsdLayout, subject: str) -> dict[str, dict[str, int]]:
-    """Sets that have a mask file or a label table. The subject's table wins over fsaverage's."""
+def _find_sets(layout: NsdLayout, subject: str) -> dict[str, Path | None]:
+    """Sets that have a mask file or a label table, and the table: the subject's, or fsaverage's."""
     volumes = (file.name for file in layout.roi_directory(subject).glob("*.nii.gz"))
     names = (name.removesuffix(".nii.gz") for name in volumes)
-    tables = {name: {} for name in sorted(names) if not name.startswith(HEMISPHERES)}
+    tables: dict[str, Path | None] = dict.fromkeys(
+        name for name in sorted(names) if not name.startswith(HEMISPHERES)
+    )
     for folder in reversed(layout.label_directories(subject)):
         for path in sorted(folder.glob("*.mgz.ctab")):
             name = path.name.removesuffix(".mgz.ctab")
             if name in tables or name in PREFERRED_SETS:
-                tables[name] = read_label_table(path)
+                tables[name] = path
     return tables
 
 

@@ -135,5 +135,4 @@ def load_stimuli(config: Config, root: Path | str | None = None) -> Stimuli:
         Folder of the tree instead of the configuration's.
     """
     layout = layout_of(config, root)
-    files = config.data.captions
-    return Stimuli(layout, None if files is None else [layout.root / file for file in files])
+    return Stimuli(layout, layout.captions(config.data.captions))

@@ -27,7 +27,7 @@ import nibabel as nib
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from havir_lib.data.layout import GET_DATA, NsdLayout
+from havir_lib.data.layout import DEPTHS, GET_DATA, NsdLayout
 from havir_lib.data.spaces import FSAVERAGE, MNI, SurfaceMap, VolumeMap, native_space, require_space
 from havir_lib.errors import DataError, ShapeError, require_file
 
@@ -35,7 +35,6 @@ NO_DATA = 9999
 MNI_SHAPE = (182, 218, 182)
 MNI_AFFINE = np.array([[-1.0, 0, 0, 90], [0, 1, 0, -126], [0, 0, 1, -72], [0, 0, 0, 1]])
 """Of FSL's MNI152_T1_1mm: x runs from right to left, and 0 mm lies at voxel (90, 126, 72)."""
-DEPTHS = ("layerB1", "layerB2", "layerB3")
 N_FSAVERAGE5 = 10_242
 """FreeSurfer's average surfaces are nested: these vertices come first in fsaverage."""
 LEAST_SUPPORT = 0.5

@@ -25,11 +25,11 @@ def coco_items(config: Config, root: Path) -> list[Item]:
 
     A profile that names none reads those that come with the data, if they have any of their own.
     """
-    own = [file for file in layout_of(config, root).captions() if file.name not in FILES]
-    if config.data.captions is None and own:
+    layout, named = layout_of(config, root), config.data.captions
+    if named is None and [file for file in layout.captions() if file.name not in FILES]:
         return []
-    default = [f"{CAPTION_FOLDERS[-1]}/{name}" for name in FILES]
-    return [_item(root / file, config.download) for file in config.data.captions or default]
+    named = named or [f"{CAPTION_FOLDERS[0]}/{name}" for name in FILES]
+    return [_item(file, config.download) for file in layout.captions(named)]
 
 
 def _item(path: Path, settings: Download) -> Item:

@@ -123,7 +123,7 @@ def _require_folder(config: Config, items: Sequence[Item]) -> None:
     if config.data.root == str(ANY_FOLDER) and any(item.group != "weights" for item in items):
         raise ConfigError(
             "Expected a folder for the data, found none. Give one: havir download --profile "
-            f"{config.profile} --data DIR (--dry-run without it shows sizes; --what weights needs "
+            f"{config.given_as} --data DIR (--dry-run without it shows sizes; --what weights needs "
             "none)."
         )
 

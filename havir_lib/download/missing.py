@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -123,8 +124,8 @@ def _short(path: Path, root: Path) -> str:
 def _how(config: Config, required: list[Item]) -> list[str]:
     groups = {item.group for item in required if item.source}
     own = [item for item in required if not item.source]
-    data = f" --data {config.data.root}" if config.data.root else ""
-    command = f"havir download --profile {config.profile}{data}"
+    data = f" --data {shlex.quote(config.data.root)}" if config.data.root else ""
+    command = f"havir download --profile {config.given_as}{data}"
     steps = []
     if "nsd" in groups:
         steps += [
@@ -148,5 +149,5 @@ def _how(config: Config, required: list[Item]) -> list[str]:
             f"    {network_folder()}  (metrics; TORCH_HOME moves it)",
         ]
     steps += [f"Only you can provide {item.path} ({item.kind})." for item in own[:3]]
-    steps.append(f"then  ./run_all.sh --profile {config.profile}{data}")
+    steps.append(f"then  ./run_all.sh --profile {config.given_as}{data}")
     return ["How to get them:", *(f"  {step}" for step in steps)]

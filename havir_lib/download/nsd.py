@@ -12,7 +12,6 @@ from pathlib import Path
 from havir_lib.config import Config, Data
 from havir_lib.data.layout import NsdLayout, layout_of
 from havir_lib.data.rois import PREFERRED_SETS
-from havir_lib.data.transforms import DEPTHS
 from havir_lib.download.items import Item
 
 NSD_SESSIONS = dict(
@@ -112,12 +111,9 @@ def _sets_of_roles(data: Data) -> list[str]:
 
 def _spaces(layout: NsdLayout, subject: str) -> Iterator[Item]:
     """What maps on standard brains need, and the subject's own anatomy to draw native ones on."""
-    files = [layout.anatomy(subject), layout.to_mni(subject)]
-    for hemisphere in ("lh", "rh"):
-        files += [layout.to_surface(subject, hemisphere, depth) for depth in DEPTHS]
-        files.append(layout.to_fsaverage(subject, hemisphere))
-    for path in files:
-        yield _item(layout, "transforms", path, subject, required=False)
+    for files in layout.optional(subject).values():
+        for path in files:
+            yield _item(layout, "transforms", path, subject, required=False)
 
 
 LABELS = {

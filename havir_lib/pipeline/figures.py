@@ -5,14 +5,16 @@ Every function returns the path of the PNG it wrote, so a notebook shows exactly
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from IPython.display import Image, Markdown
 
 from havir_lib.data import noise_ceiling as ceiling_of
-from havir_lib.data.layout import layout_of
+from havir_lib.data.layout import ANATOMY, layout_of
 from havir_lib.data.rois import read_volume
 from havir_lib.data.spaces import native_space
 from havir_lib.evaluation.correlation import paired_correlation
@@ -103,6 +105,7 @@ def roi_maps(run: Run) -> Path:
     """Where structural and semantic voxels lie in each subject's own brain."""
     maps = {name: role_volume(run, name) for name in run.subjects}
     caption = "Structural and semantic voxels of each subject, in its own space."
+    caption += without_anatomy(run, run.subjects)
     volumes = [item.volume for item in maps.values()]
     return save(run, figure_roles(maps), "roi_maps", caption, volumes)
 
@@ -118,10 +121,33 @@ def brain_map(run: Run, name: str, values: np.ndarray, voxels=slice(None)) -> Br
     """One value per voxel of a subject as a volume over its own anatomy."""
     brain = brains.subject(run, name)
     image = to_volume(values, brain.ijk[voxels], brain.shape, brain.affine)
-    path = layout_of(run.config, brains.data_root(run)).anatomy(name)
-    anatomy = read_volume(path, f"Anatomy of {name}", brain.shape)
     space = native_space(name, run.config.data.space)
-    return BrainMap(image.get_fdata(dtype=np.float32), brain.affine, space, anatomy.values)
+    behind = background(run, name, brain.shape)
+    return BrainMap(image.get_fdata(dtype=np.float32), brain.affine, space, behind)
+
+
+def background(run: Run, name: str, shape: tuple[int, int, int]) -> np.ndarray:
+    """The subject's anatomy, or, where there is none, 1 inside its brain and 0 outside."""
+    layout = layout_of(run.config, brains.data_root(run))
+    if layout.lacks(name, ANATOMY):
+        signal = read_volume(layout.ncsnr(name), f"Noise ceiling of {name}", shape).values
+        return (np.nan_to_num(signal) > 0).astype(np.float32)
+    return read_volume(layout.anatomy(name), f"Anatomy of {name}", shape).values
+
+
+def without_anatomy(run: Run, names: Sequence[str]) -> str:
+    """A sentence about subjects whose anatomy is not there; empty if all have it."""
+    layout = layout_of(run.config, brains.data_root(run))
+    lost = {name: files[0].name for name in names if (files := layout.lacks(name, ANATOMY))}
+    if not lost:
+        return ""
+    files = ", ".join(f"{file} of {name}" for name, file in lost.items())
+    return f" Drawn over the brain's outline instead of its anatomy, for lack of {files}."
+
+
+def show(made: Path | str) -> Image | Markdown:
+    """A figure in a notebook; or the sentence that says why there is none."""
+    return Image(str(made)) if isinstance(made, Path) else Markdown(made)
 
 
 def roi_definitions(run: Run) -> Path:

@@ -102,7 +102,9 @@ def table3_comparison(run: Run) -> pd.DataFrame:
     published = load_published()
     frame = build.table3_comparison(rerun, published)
     caption = "Comparison of methods; published numbers are for NSD and in rows of their own."
-    save(run, frame, "table3_comparison", caption, f"{_note(run)} {BEST_NOTE.format(alpha=ALPHA)}")
+    left_out = decoding.why_no_templates(run) if run.config.comparison.full else ""
+    note = f"{_note(run)} {BEST_NOTE.format(alpha=ALPHA)} {left_out}".strip()
+    save(run, frame, "table3_comparison", caption, note)
     return readable(rerun[rerun["subject"] == "mean"], ["method"])
 
 

@@ -22,7 +22,7 @@ from havir_lib.simulation.tables import stimulus_table
 
 STIMULI = "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5"
 SCENES = "nsddata/experiments/nsd/scene_info.csv"
-CAPTIONS = "nsddata_stimuli/annotations/captions_{split}.json"
+CAPTIONS = "nsddata_stimuli/stimuli/nsd/annotations/captions_{split}.json"
 ATTRIBUTE_FILE = "truth/attributes.npy"
 BATCH = 32
 COMPRESSION = 4

@@ -31,7 +31,7 @@ def test_a_sound_subject_has_no_error_and_its_numbers(tree, config):
     assert f"59 trials: {n_train} training and 4 test images" in text_of(findings, "trials")
     assert "no NaN and no constant voxel among 54" in text_of(findings, "betas", "ok")
     assert f"captions of all {n_train + 4} images" in text_of(findings, "stimuli", "ok")
-    assert "missing lh.white-to-fsaverage.mgz" in text_of(findings, "pictures", "note")
+    assert "lh.white-to-fsaverage.mgz" in text_of(findings, "pictures", "note")
 
 
 def test_noise_that_the_file_calls_signal_is_remarked(tree, config):

@@ -167,3 +167,34 @@ def test_roi_counts(atlas):
         ["floc-faces", "OFA", 6, 6],
         ["floc-faces", "floc-faces", 16, 6],
     ]
+
+
+ODD_TABLES = {
+    "blank lines and comments": "\n# made by hand\n\n1 OFA\n   # more\n2 FFA-1\n\n",
+    "tabs": "1\tOFA\n2\tFFA-1\n",
+    "colours and more columns": "1 OFA 255 0 0 0 extra\n2 FFA-1 0 0 9 0\n",
+    "Windows line ends": "1 OFA\r\n2 FFA-1\r\n",
+    "byte order mark": "\ufeff1 OFA\n2 FFA-1\n",
+    "unsorted": "2 FFA-1\n0 Unknown\n1 OFA\n",
+}
+
+
+@pytest.mark.parametrize("kind", ODD_TABLES)
+def test_odd_label_tables_are_read(tmp_path, kind):
+    path = tmp_path / "floc-faces.mgz.ctab"
+    path.write_bytes(ODD_TABLES[kind].encode())
+    assert read_label_table(path) == {"OFA": 1, "FFA-1": 2}
+
+
+def test_a_broken_table_stops_only_who_needs_it(tree):
+    folder = tree.root / "nsddata/freesurfer/subj01/label"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "floc-faces.mgz.ctab").write_text("a table in a format of its own\n")
+    (folder / "floc-words.mgz.ctab").write_bytes(b"1 \xff\xfe\n")  # not UTF-8, but a table
+    atlas = RoiAtlas(NsdLayout(tree.root), "subj01", GRID)
+    assert atlas.mask("V1v").any()
+    assert atlas.mask("floc-faces").any()  # the whole set needs no names
+    with pytest.raises(DataError, match=r"floc-faces\.mgz\.ctab: expected 'number name'"):
+        atlas.mask("floc-faces/OFA")
+    with pytest.raises(DataError, match=r"no ROI 'OFA'.*Not read: .*floc-faces\.mgz\.ctab"):
+        atlas.mask("OFA")

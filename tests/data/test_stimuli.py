@@ -6,9 +6,12 @@ import h5py
 import numpy as np
 import pytest
 
-from havir_lib.data.layout import NsdLayout
+from havir_lib.data.layout import CAPTION_FOLDERS, NsdLayout
 from havir_lib.data.stimuli import Stimuli, load_stimuli
+from havir_lib.download.coco import coco_items
 from havir_lib.errors import DataError
+
+SPLITS = ("train", "val")
 
 
 @pytest.fixture
@@ -62,9 +65,33 @@ def test_caption_files_of_the_configuration(make_config, tree):
     files = [inside.format(part) for part in ("train", "val")]
     from_config = load_stimuli(make_config(**{"data.captions": files}))
     assert from_config.captions([8]) == load_stimuli(make_config()).captions([8])
-    missing = load_stimuli(make_config(**{"data.captions": ["captions_train2017.json"]}))
-    with pytest.raises(DataError, match=r"COCO captions.*captions_train2017\.json"):
+    missing = load_stimuli(make_config(**{"data.captions": ["captions_mine.json"]}))
+    with pytest.raises(DataError, match=r"COCO captions.*captions_mine\.json"):
         missing.captions([8])
+
+
+@pytest.mark.parametrize("folder", CAPTION_FOLDERS)
+def test_captions_are_found_wherever_a_tree_keeps_them(make_config, tree, folder):
+    """One function answers the loader, the check and the list of missing files."""
+    expected = load_stimuli(make_config()).captions([8])
+    config = make_config(
+        **{"data.captions": [f"nsddata_stimuli/annotations/captions_{x}2017.json" for x in SPLITS]}
+    )
+    (tree.root / folder).mkdir(parents=True, exist_ok=True)
+    for file in NsdLayout(tree.root).captions():
+        file.rename(tree.root / folder / file.name)
+    assert load_stimuli(config).captions([8]) == expected
+    assert load_stimuli(make_config()).captions([8]) == expected
+    assert not [item for item in coco_items(config, tree.root) if item.here() is None]
+
+
+def test_one_file_at_both_places_is_read_once(make_config, tree):
+    expected = load_stimuli(make_config()).captions([8], n=3)
+    other = tree.root / CAPTION_FOLDERS[1]
+    other.mkdir(parents=True)
+    for file in NsdLayout(tree.root).captions():
+        (other / file.name).write_bytes(file.read_bytes())
+    assert load_stimuli(make_config()).captions([8], n=3) == expected
 
 
 def test_caption_file_that_is_not_one(stimuli):

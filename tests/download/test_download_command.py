@@ -52,7 +52,7 @@ def test_everything_a_profile_needs_and_nothing_else(get, config, root, objects,
     needed = {key for key in objects if not key.endswith("R2.nii.gz")}
     assert _keys_here(root) == needed
     assert all((root / key).read_bytes() == objects[key] for key in needed)
-    annotations = root / "nsddata_stimuli/annotations"
+    annotations = root / "nsddata_stimuli/stimuli/nsd/annotations"
     assert sorted(p.name for p in annotations.iterdir()) == [
         "captions_train2017.json",
         "captions_val2017.json",
@@ -151,7 +151,7 @@ def test_a_damaged_copy_is_not_replaced_without_acceptance(get, root, objects, b
 
 def test_damaged_captions_are_fetched_anew(get, root):
     get(what=["coco"])
-    captions = root / "nsddata_stimuli/annotations/captions_val2017.json"
+    captions = root / "nsddata_stimuli/stimuli/nsd/annotations/captions_val2017.json"
     whole = captions.read_bytes()
     captions.write_bytes(whole[:-20])
     get(what=["coco"])

@@ -43,10 +43,10 @@ def test_only_what_is_missing_is_listed(tmp_path):
         if "subj05" not in item.path.parts and item.group != "weights":
             item.path.parent.mkdir(parents=True, exist_ok=True)
             item.path.touch()
-    (tmp_path / "nsddata_stimuli/annotations/captions_val2017.json").unlink()
+    (tmp_path / "nsddata_stimuli/stimuli/nsd/annotations/captions_val2017.json").unlink()
     text = missing_report(config)
     assert "subj01" not in text
-    assert "nsddata_stimuli/annotations/captions_val2017.json" in text
+    assert "nsddata_stimuli/stimuli/nsd/annotations/captions_val2017.json" in text
     assert "captions_train2017" not in text
     betas = next(line for line in text.splitlines() if "nsd: betas" in line)
     assert betas.split()[2] == "3"
@@ -78,7 +78,7 @@ def test_data_with_fewer_sessions_and_captions_of_their_own(tmp_path):
             item.path.touch()
     missing = [item.path.name for item in missing_items(config, what=what) if item.required]
     assert missing == ["captions_train2017.json", "captions_val2017.json"]
-    own = tmp_path / "nsddata_stimuli/annotations/captions_own.json"
+    own = tmp_path / "nsddata_stimuli/stimuli/nsd/annotations/captions_own.json"
     own.parent.mkdir(parents=True, exist_ok=True)
     own.touch()
     assert [item for item in missing_items(config, what=what) if item.required] == []

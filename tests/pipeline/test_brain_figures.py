@@ -1,12 +1,23 @@
 """Figures of masks and maps from a simulated tree to saved files, without any training."""
 
 import json
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from havir_lib.pipeline import brains, figures, interpretability, open_run, standard_space
+from havir_lib.config import Config, load_config
+from havir_lib.data.layout import ANATOMY, GLASS_BRAIN, SURFACE, layout_of
+from havir_lib.pipeline import (
+    brains,
+    decoding,
+    figures,
+    interpretability,
+    open_run,
+    standard_space,
+)
+from havir_lib.pipeline.decoding import why_no_templates
 from havir_lib.pipeline.interpretability import Importance
 
 
@@ -76,3 +87,62 @@ def test_importance_goes_to_mni_and_to_the_surface(run, monkeypatch):
 
 def test_simulated_counts_are_not_compared_with_published_ones(run):
     assert brains.published_counts(run).empty
+
+
+@pytest.fixture
+def without(run):
+    """Function that takes optional files of subjects away; they come back afterwards."""
+    layout = layout_of(run.config, brains.data_root(run))
+    taken = {}
+
+    def take(what, *names):
+        for name in names:
+            for file in layout.optional(name)[what]:
+                taken[file] = file.read_bytes()
+                file.unlink()
+
+    yield take
+    for file, content in taken.items():
+        file.write_bytes(content)
+
+
+def test_maps_without_an_anatomy_are_drawn_over_the_brains_outline(run, without):
+    without(ANATOMY, "subj02")
+    png = figures.roi_maps(run)
+    assert png.stat().st_size > 5000
+    assert "outline" in sidecar(png)["caption"]
+    assert "T1_to_func1pt8mm.nii.gz of subj02" in sidecar(png)["caption"]
+    behind = figures.role_volume(run, "subj02").background
+    assert set(np.unique(behind)) == {0, 1}
+    assert figures.without_anatomy(run, ["subj01"]) == ""
+
+
+def test_subjects_without_transforms_are_left_out_of_standard_maps(run, without):
+    without(SURFACE, "subj02")
+    caption = sidecar(standard_space.roles_on_surface(run))["caption"]
+    assert "Left out of maps on the average surface: subj02 (no " in caption
+    without(SURFACE, "subj01")
+    text = standard_space.roles_on_surface(run)
+    assert "subj01 (no lh." in text
+    assert "subj02 (no lh." in text
+    assert figures.show(text).data == text
+    without(GLASS_BRAIN, "subj01", "subj02")
+    assert "func1pt8-to-MNI.nii.gz" in standard_space.importance_in_standard_space(run)
+
+
+def test_template_masks_are_left_out_without_transforms(run, without, tmp_path):
+    whole = replace(
+        run, config=load_config("smoke", {"workspace": str(tmp_path), "comparison.full": True})
+    )
+    data_root = brains.data_root(run)
+    lost = {"data.root": str(data_root), "comparison.template_folder": "nobody_drew_any"}
+    content = whole.config.model_copy(update={"simulation": None}).model_dump() | {}
+    content["data"]["root"] = lost["data.root"]
+    content["comparison"]["template_folder"] = lost["comparison.template_folder"]
+    measured = replace(whole, config=Config.model_validate(content))
+    assert "template masks" in decoding.method_names(measured)
+    without(GLASS_BRAIN, "subj02")
+    why_no_templates.cache_clear()
+    assert "template masks" not in decoding.method_names(measured)
+    assert "func1pt8-to-MNI.nii.gz is missing" in why_no_templates(measured)
+    why_no_templates.cache_clear()

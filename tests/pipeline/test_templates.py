@@ -89,3 +89,13 @@ def test_a_lone_subject_has_no_group(run):
     layout = layout_of(run.config, brains.data_root(run))
     with pytest.raises(DataError, match="there are none"):
         templates.group_masks(alone, layout, "subj01")
+
+
+def test_template_masks_end_where_the_subjects_own_brain_does(run):
+    layout = layout_of(run.config, brains.data_root(run))
+    brain = np.asarray(nib.load(layout.brain_mask("subj01")).dataobj) > 0
+    template = templates.template_brain(run, "subj01")
+    assert brain[tuple(template.ijk.T)].all()
+    folder = layout.roi_directory("subj01").parent / templates.mask_folder(run, "subj01")
+    drawn = [np.asarray(nib.load(file).dataobj) > 0 for file in folder.glob("*.nii.gz")]
+    assert (np.any(drawn, axis=0) & ~brain).any()  # as drawn, they reach outside

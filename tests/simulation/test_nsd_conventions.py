@@ -133,7 +133,7 @@ def test_every_image_has_five_coco_captions_of_its_scene(tiny_tree, stim_info):
     info = pd.read_csv(tiny_tree / "nsddata/experiments/nsd/scene_info.csv")
     found = 0
     for split in ("train2017", "val2017"):
-        path = tiny_tree / f"nsddata_stimuli/annotations/captions_{split}.json"
+        path = tiny_tree / f"nsddata_stimuli/stimuli/nsd/annotations/captions_{split}.json"
         notes = pd.DataFrame(json.loads(path.read_text())["annotations"])
         for nsd_id, coco in stim_info[stim_info["cocoSplit"] == split]["cocoId"].items():
             scene = make_scene(int(info["scene_seed"][nsd_id]))

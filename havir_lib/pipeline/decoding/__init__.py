@@ -14,6 +14,7 @@ from havir_lib.pipeline.decoding.summaries import (
     methods_table,
     token_retrieval,
 )
+from havir_lib.pipeline.decoding.templates import why_not as why_no_templates
 
 __all__ = [
     "HAVIR",
@@ -33,4 +34,5 @@ __all__ = [
     "token_retrieval",
     "trained",
     "weights_digest",
+    "why_no_templates",
 ]

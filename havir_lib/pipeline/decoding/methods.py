@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 import numpy as np
 
 from havir_lib.pipeline import brains
-from havir_lib.pipeline.decoding import designs
+from havir_lib.pipeline.decoding import designs, templates
 from havir_lib.pipeline.decoding.networks import (
     Design,
     design_predictions,
@@ -113,7 +113,9 @@ def method_names(run: Run, bounds: bool = True) -> tuple[str, ...]:
     return tuple(
         name
         for name, method in METHODS.items()
-        if (run.config.comparison.full or not method.full) and (bounds or not method.bound)
+        if (run.config.comparison.full or not method.full)
+        and (bounds or not method.bound)
+        and not (name == "template masks" and templates.why_not(run))
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from havir_lib.config import Config
 from havir_lib.data import load_subject
-from havir_lib.data.layout import GET_DATA, NsdLayout, layout_of
+from havir_lib.data.layout import GET_DATA, GLASS_BRAIN, NsdLayout, layout_of
 from havir_lib.data.rois import RoiAtlas, read_volume
 from havir_lib.data.subject import Subject
 from havir_lib.data.transforms import load_coordinates
@@ -28,20 +28,67 @@ from havir_lib.pipeline.run import Run
 from havir_lib.provenance import source_digest, stamp
 
 
+@lru_cache(maxsize=1)
+def why_not(run: Run) -> str:
+    """Why there are no template masks in this run, as a sentence; empty if there are."""
+    layout = layout_of(run.config, brains.data_root(run))
+    by_vote = [name for name in run.subjects if not any(_given(run, layout, name).glob("*.nii.gz"))]
+    lost = [file for name in run.subjects for file in layout.lacks(name, GLASS_BRAIN)]
+    if by_vote and len(run.subjects) == 1:
+        return "Template masks are left out: they are made from other subjects, and there are none."
+    if by_vote and lost:
+        return f"Template masks are left out: {lost[0].name} is missing, first of {lost[0].parent}."
+    return ""
+
+
 @lru_cache(maxsize=2)
 def template_brain(run: Run, name: str) -> Subject:
     """The subject with the voxels that template masks name, and the usual hours of training."""
-    data = run.config.data.model_copy(update={"roi_folder": mask_folder(run, name)})
+    data = run.config.data.model_copy(update={"roi_folder": inside_brain(run, name)})
     config = run.config.model_copy(update={"data": data})
     root = brains.data_root(run)
     brain = load_subject(config, name, root=root, cache=run.workspace.cache)
     return brain if run.is_base(name) else brain.hours(run.config.training.transfer_sessions)
 
 
-def mask_folder(run: Run, name: str) -> str:
-    """Folder of a subject's template masks, as ``data.roi_folder`` takes it."""
+def inside_brain(run: Run, name: str) -> str:
+    """Folder of the template masks within the subject's own brain, cached.
+
+    A template reaches outside of an individual's brain, where no voxel has a signal. Anyone who
+    used one would leave those out; keeping them would flatter the individual masks.
+    """
     layout = layout_of(run.config, brains.data_root(run))
-    given = layout.roi_directory(name).with_name(run.config.comparison.template_folder)
+    folder = layout.roi_directory(name).parent / mask_folder(run, name)
+    files = [*sorted(folder.glob("*.nii.gz")), own_brain(layout, name)]
+    recipe = {
+        "files": [stamp(file) for file in files],
+        "source": source_digest("pipeline/decoding"),
+    }
+
+    def build(made: Path) -> None:
+        for file in files[:-1]:
+            image = nib.load(file)
+            brain = read_volume(files[-1], f"Brain of {name}", image.shape).values > 0
+            kept = np.where(brain, np.asarray(image.dataobj), -1).astype(np.int16)
+            nib.save(nib.Nifti1Image(kept, image.affine), made / file.name)
+
+    return str(run.cached("template_masks_in_brain", recipe, build))
+
+
+def own_brain(layout: NsdLayout, name: str) -> Path:
+    """The subject's brain mask; without one, the voxels that have a signal at all (``ncsnr``)."""
+    mask = layout.brain_mask(name)
+    return mask if mask.is_file() else layout.ncsnr(name)
+
+
+def _given(run: Run, layout: NsdLayout, name: str) -> Path:
+    return layout.roi_directory(name).with_name(run.config.comparison.template_folder)
+
+
+def mask_folder(run: Run, name: str) -> str:
+    """Folder of a subject's template masks as drawn, as ``data.roi_folder`` takes it."""
+    layout = layout_of(run.config, brains.data_root(run))
+    given = _given(run, layout, name)
     if any(given.glob("*.nii.gz")):
         return given.name
     return str(group_masks(run, layout, name))
