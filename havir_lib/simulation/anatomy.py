@@ -16,8 +16,10 @@ from havir_lib.config import SimulatedSubject
 from havir_lib.simulation.atlas import N_CORTICAL, Atlas, load_atlas
 from havir_lib.simulation.regions import ROI_SETS, Part
 
-VIEW_CENTRE = np.array([0.0, -62.0, 4.0])
-"""MNI position (mm) of the middle of every grid: between the occipital poles and mid-temporal."""
+VIEW_CENTRE = np.array([0.0, -54.0, 4.0])
+"""MNI position (mm) of the middle of every grid: between the occipital and the temporal poles."""
+MARGIN = 1
+"""Outermost voxels of every grid that hold no brain."""
 WARP_SMOOTHNESS = 18.0
 """SD (mm) of the Gaussian that smooths the displacement; well above `warp_mm`, or areas fold."""
 LATTICE, LATTICE_MM = (40, 44, 40), 6.0
@@ -78,10 +80,18 @@ def make_anatomy(subject: SimulatedSubject, warp_mm: float) -> Anatomy:
     world = index * subject.voxel_mm + affine[:3, 3]
     position = world + displacement(subject, world, warp_mm)
     atlas = load_atlas()
-    area, side = _areas(atlas, position)
-    brain = atlas.brain.sample(position, order=0) > 0
+    seen = _off_the_edge(subject.shape)
+    area, side = (values * seen for values in _areas(atlas, position))
+    brain = (atlas.brain.sample(position, order=0) > 0) & seen
     t1 = atlas.t1.sample(position, order=1).astype(np.float32)
     return Anatomy(affine, position, area, side, brain | (area > 0), t1)
+
+
+def _off_the_edge(shape: tuple[int, int, int]) -> np.ndarray:
+    """False in the outermost voxels of a grid: `MARGIN` of them hold no brain."""
+    inner = np.zeros(shape, dtype=bool)
+    inner[(slice(MARGIN, -MARGIN),) * 3] = True
+    return inner
 
 
 def grid_affine(subject: SimulatedSubject) -> np.ndarray:

@@ -27,13 +27,19 @@ code reads both.
 - Experiment: {n_sessions} sessions of {trials} trials per subject; every image {repeats} times. One
   ordering for all subjects, as in NSD. `subjectim` has NSD's 8 rows; those of subjects that are not
   simulated are 0.
-- Grids: coarse, and only around the occipital and temporal lobes (below). Affines map voxels to MNI
-  mm up to each subject's displacement. Folder names keep NSD's `func1pt8mm`.
-- Betas: only voxels that some region mask (own or template) names have data; all others are 0.
+- Grids: coarse, and without the front of the brain (below); the outermost voxels hold no brain.
+  Affines map voxels to MNI mm up to each subject's displacement. Folder names keep NSD's
+  `func1pt8mm`.
+- Betas: only voxels that some region mask (own or template) names have data; all others are 0. NSD
+  has each session as HDF5 and as NIfTI; here `simulation.betas_format` chooses one: {betas_format}.
 - Behaviour: nobody pressed a button; `responses.tsv` has NaN and MISSINGDATA 1.
 - `ncsnr.nii.gz` is estimated from the data by NSD's procedure; the true one is in `truth/`.
 - Not NSD's: `truth/`, `scene_info.csv`, `roi_template/` (the same regions drawn on the template,
   without the subject's displacement), `simulation.json`, this note.
+
+Not written, though NSD has it:
+
+{not_written}
 
 ## How responses are made
 
@@ -65,6 +71,26 @@ Set and label names and numbers are NSD's; which HCP-MMP1 areas stand for them i
 """
 
 
+NOT_WRITTEN = {
+    "nsddata/ppdata/*/*/prf_*.nii.gz": "population receptive fields",
+    "nsddata/ppdata/*/*/floc_*.nii.gz": "the functional localiser's t values",
+    "nsddata/ppdata/*/*/roi/*Kastner2015.nii.gz": "a probabilistic atlas of visual areas",
+    "nsddata/ppdata/*/*/roi/*HCP_MMP1.nii.gz": "the HCP-MMP1 atlas",
+    "nsddata/ppdata/*/*/roi/*corticalsulc.nii.gz": "sulci; also `MTL` and `thalamus`",
+    "nsddata/ppdata/*/anat/*": "anatomy at its own resolution",
+    "nsddata/ppdata/*/func1mm/*": "the 1 mm grid",
+    "nsddata/ppdata/*/transforms/*anat*": "transforms from and to anatomical spaces; and MNI to "
+    "func1pt8, surface to surface but white to fsaverage",
+    "nsddata/freesurfer/*/surf/*": "surfaces and surface atlases, fsaverage's among them",
+    "nsddata_betas/ppdata/*/fsaverage/*": "betas on surfaces",
+    "nsddata_betas/ppdata/*/*/betas_assumehrf/*": "other estimates of the betas, R2 and mean betas",
+    "nsddata_stimuli/stimuli/nsd/annotations/instances_*.json": "COCO's outlines of objects (and "
+    "`person_keypoints`): nsd_access would fetch COCO's, whose ids name none of these pictures",
+    "nsddata_timeseries/*": "time series, physiology, eye tracking",
+}
+"""Files of NSD that a simulated tree lacks, by pattern."""
+
+
 def description(config: Config, design: Design) -> str:
     """The content of ``SIMULATED.md``."""
     settings = config.simulation
@@ -82,6 +108,8 @@ def description(config: Config, design: Design) -> str:
         gain=settings.session_gain,
         parameters=yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False),
         regions=region_table(),
+        betas_format=settings.betas_format,
+        not_written="\n".join(f"- `{files}`: {what}" for files, what in NOT_WRITTEN.items()),
     )
 
 

@@ -58,11 +58,11 @@ def write_experiment(design: Design, folder: Path) -> None:
     with atomic_write(folder / "nsd_stim_info_merged.csv") as temporary:
         stimulus_table(design).to_csv(temporary)
     content = {
-        "masterordering": design.masterordering[None].astype(float),
-        "subjectim": design.subjectim.astype(float),
-        "sharedix": design.sharedix[None].astype(float),
-        "basiccnt": _basic_counts(design).astype(float),
-        "stimpattern": _stimulus_pattern(design).astype(float),
+        "masterordering": design.masterordering[None].astype(np.uint16),
+        "subjectim": design.subjectim.astype(np.int32),
+        "sharedix": design.sharedix[None].astype(np.int32),
+        "basiccnt": _basic_counts(design).astype(np.uint16),
+        "stimpattern": _stimulus_pattern(design).astype(np.uint8),
     }
     with atomic_write(folder / "nsd_expdesign.mat") as temporary, open(temporary, "wb") as stream:
         savemat(_WithoutDate(stream), content)

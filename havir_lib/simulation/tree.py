@@ -153,10 +153,13 @@ def write_subject(config: Config, design: Design, subject: str, root: Path) -> N
 
 
 def write_masks(anatomy: Anatomy, functional: Path, folder: str) -> None:
-    """Write every region set of an anatomy as ``<folder>/<set>.nii.gz``."""
+    """Write every region set of an anatomy as ``<folder>/<set>.nii.gz``, and each hemisphere's."""
     for roi_set in ROI_SETS:
         volume = roi_volume(anatomy, roi_set)
         write_nifti(functional / folder / f"{roi_set}.nii.gz", volume, anatomy.affine)
+        for name, side in (("lh", -1), ("rh", 1)):
+            half = np.where(anatomy.side == side, volume, -1).astype(volume.dtype)
+            write_nifti(functional / folder / f"{name}.{roi_set}.nii.gz", half, anatomy.affine)
 
 
 def data_mask(own: Anatomy, template: Anatomy) -> np.ndarray:

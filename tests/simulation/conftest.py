@@ -16,8 +16,8 @@ def tiny_config() -> Config:
             "simulation.n_shared": 5,
             "simulation.image_size": 64,
             "simulation.subjects": {
-                "subj02": {"shape": [20, 14, 12], "voxel_mm": 7.5, "seed": 2},
-                "subj05": {"shape": [19, 13, 15], "voxel_mm": 7.8, "seed": 5},
+                "subj02": {"shape": [22, 19, 17], "voxel_mm": 7.5, "seed": 2},
+                "subj05": {"shape": [21, 18, 18], "voxel_mm": 7.8, "seed": 5},
             },
             "data.subjects": ["subj02", "subj05"],
             "data.base_subject": "subj02",
@@ -30,4 +30,13 @@ def tiny_tree(tiny_config, tmp_path_factory):
     """Root of the written tree. Read only."""
     root = tmp_path_factory.mktemp("simulated") / "tree"
     write_tree(tiny_config, root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def nifti_tree(tiny_config, tmp_path_factory):
+    """The same with its betas as NIfTI. Read only."""
+    simulation = tiny_config.simulation.model_copy(update={"betas_format": "nii.gz"})
+    root = tmp_path_factory.mktemp("simulated_nifti") / "tree"
+    write_tree(tiny_config.model_copy(update={"simulation": simulation}), root)
     return root

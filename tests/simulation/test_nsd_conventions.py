@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 from scipy.io import loadmat
 
+from havir_lib.simulation.describe import NOT_WRITTEN
+
 SUBJECTS = (2, 5)
-SHAPES = {2: (20, 14, 12), 5: (19, 13, 15)}
+SHAPES = {2: (22, 19, 17), 5: (21, 18, 18)}
 N_TRIALS, N_IMAGES, N_SHARED = 72, 24, 5
 BETAS = "nsddata_betas/ppdata/subj{:02d}/func1pt8mm/betas_fithrf_GLMdenoise_RR"
 
@@ -50,11 +52,11 @@ def test_masterordering_is_1_based_and_shows_every_image_three_times(design):
     numbers, counts = np.unique(order, return_counts=True)
     np.testing.assert_array_equal(numbers, np.arange(1, N_IMAGES + 1))
     assert set(counts) == {3}
-    assert np.any(np.diff(order[0]) < 0)  # shuffled
+    assert (order[0][1:] < order[0][:-1]).any()  # shuffled
 
 
 def test_subjectim_has_the_eight_rows_of_nsd_and_shares_its_first_columns(design):
-    images = design["subjectim"].astype(int)
+    images = design["subjectim"]
     assert images.shape == (8, N_IMAGES)
     np.testing.assert_array_equal(images[1, :N_SHARED], design["sharedix"][0])
     np.testing.assert_array_equal(images[4, :N_SHARED], design["sharedix"][0])
@@ -67,17 +69,17 @@ def test_subjectim_has_the_eight_rows_of_nsd_and_shares_its_first_columns(design
 def test_first_masterordering_ids_are_the_shared_images(design, stim_info):
     shared = stim_info["shared1000"].to_numpy()
     assert shared.sum() == N_SHARED
-    order = design["masterordering"][0].astype(int)
+    order = design["masterordering"][0]
     for subject in SUBJECTS:
-        nsd_id = design["subjectim"][subject - 1, order - 1].astype(int) - 1
+        nsd_id = design["subjectim"][subject - 1, order - 1] - 1
         np.testing.assert_array_equal(shared[nsd_id], order <= N_SHARED)
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
 def test_responses_hold_1_based_ids_of_the_design(tiny_tree, design, subject):
     table = responses(tiny_tree, subject)
-    order = design["masterordering"][0].astype(int)
-    nsd_id = design["subjectim"][subject - 1, order - 1].astype(int) - 1
+    order = design["masterordering"][0]
+    nsd_id = design["subjectim"][subject - 1, order - 1] - 1
     np.testing.assert_array_equal(table["73KID"] - 1, nsd_id)
     np.testing.assert_array_equal(table["10KID"], order)
     assert (table["SUBJECT"] == subject).all()
@@ -248,3 +250,87 @@ def test_transforms_are_lookups_from_1_in_nsd_s_files(tiny_tree, subject):
             assert layer.shape == (10242, 1, 1, 3)
         numbers = nib.load(folder / f"{hemisphere}.white-to-fsaverage.mgz").get_fdata()
         np.testing.assert_array_equal(numbers.ravel(), np.arange(1, 10243))
+
+
+def test_arrays_of_the_design_index_as_loaded(design):
+    """MATLAB's files of whole numbers load as integers; scripts index with them as they are."""
+    for name in ("masterordering", "subjectim", "sharedix", "basiccnt", "stimpattern"):
+        assert np.issubdtype(design[name].dtype, np.integer), name
+    order = design["masterordering"].flatten() - 1
+    assert design["subjectim"][:, order].shape == (8, N_TRIALS)
+    assert np.zeros(N_IMAGES)[order].shape == (N_TRIALS,)
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_brain_and_regions_keep_off_the_edge(tiny_tree, subject):
+    folder = tiny_tree / f"nsddata/ppdata/subj{subject:02d}/func1pt8mm"
+    brain = nib.load(folder / "brainmask.nii.gz").get_fdata() > 0
+    for path in [*folder.glob("roi/*.nii.gz"), *folder.glob("roi_template/*.nii.gz")]:
+        assert not outermost(nib.load(path).get_fdata() > 0).any(), path
+    assert not outermost(brain).any()
+    assert brain.mean() > 0.2
+
+
+def outermost(volume):
+    inner = np.zeros(volume.shape, bool)
+    inner[1:-1, 1:-1, 1:-1] = True
+    return volume[~inner]
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_hemispheres_make_up_the_whole(tiny_tree, subject):
+    for name in ("prf-visualrois", "floc-faces"):
+        left, right = (roi(tiny_tree, subject, f"{side}.{name}") for side in ("lh", "rh"))
+        whole = roi(tiny_tree, subject, name)
+        np.testing.assert_array_equal(np.maximum(left, right), whole)
+        assert ((left > 0) & (right > 0)).sum() == 0
+        x = np.argwhere(left > 0)[:, 0].mean(), np.argwhere(right > 0)[:, 0].mean()
+        assert x[0] < x[1]  # RAS+
+
+
+def test_what_is_said_to_be_missing_is_missing_and_nothing_else_is_said(tiny_tree):
+    text = (tiny_tree / "SIMULATED.md").read_text()
+    for pattern in NOT_WRITTEN:
+        assert not list(tiny_tree.glob(pattern)), pattern
+        assert pattern in text
+
+
+def test_a_script_that_averages_repeats_like_brain_diffusers(tiny_tree, design, stim_info):
+    """Order of a subject's images from the design, betas of its general mask, mean of repeats."""
+    subject = 2
+    order = design["masterordering"].flatten() - 1
+    shown = design["subjectim"][subject - 1, order] - 1  # 0-based ids of NSD
+    folder = tiny_tree / BETAS.format(subject)
+    mask = roi(tiny_tree, subject, "nsdgeneral") > 0
+    trials = [
+        np.array(h5py.File(path)["betas"]).T[mask].T / 300
+        for path in sorted(folder.glob("betas_session*.hdf5"))
+    ]
+    betas = np.concatenate(trials)
+    assert betas.shape == (N_TRIALS, mask.sum())
+    shared = stim_info.index[stim_info["shared1000"]]
+    means = np.stack([betas[shown == image].mean(axis=0) for image in shared])
+    assert np.isfinite(means).all()
+    one, two = (np.stack([betas[shown == image][n] for image in shared]).std() for n in (0, 1))
+    assert means.std() < min(one, two)  # noise averages out
+
+
+def test_a_script_that_looks_captions_up_like_nsd_access(tiny_tree, stim_info):
+    for nsd_id in (0, 1, 5):
+        row = stim_info.loc[nsd_id]
+        path = tiny_tree / "nsddata_stimuli/stimuli/nsd/annotations"
+        with open(path / f"captions_{row['cocoSplit']}.json") as file:
+            annotations = json.load(file)["annotations"]
+        texts = [item["caption"] for item in annotations if item["image_id"] == row["cocoId"]]
+        assert len(texts) == 5
+
+
+def test_a_script_that_reads_nifti_betas_like_nsd_access(nifti_tree):
+    """Its users have only NIfTI: (X, Y, Z, trials), percent signal change times 300."""
+    path = nifti_tree / BETAS.format(2) / "betas_session01.nii.gz"
+    image = nib.load(path)
+    mask = roi(nifti_tree, 2, "nsdgeneral") > 0
+    betas = image.get_fdata()
+    assert betas.shape == (*SHAPES[2], N_TRIALS // 2)
+    assert betas[mask].std(axis=-1).min() > 0
+    assert not list(path.parent.glob("*.hdf5"))

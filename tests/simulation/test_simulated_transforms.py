@@ -57,7 +57,7 @@ def test_mni_voxels_find_the_tissue_that_belongs_there(template_mm):
 
 
 def test_places_outside_of_the_grid_have_no_data():
-    far = np.array([[0.0, 80, 0], [0, -62, 4], [0, -62, 120]])
+    far = np.array([[0.0, 80, 0], [0, -54, 4], [0, -54, 120]])
     found = native_coordinates(SUBJECT, 0.0, far)
     np.testing.assert_array_equal(found[[0, 2]], 9999)
     np.testing.assert_allclose(found[1], (np.array(SUBJECT.shape) + 1) / 2, atol=1 / 32)
