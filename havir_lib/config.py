@@ -277,7 +277,7 @@ class Training(Section):
 
 
 class Ridge(Section):
-    """Ridge regression to the same targets (Brain-Diffuser's way), cross-validated by himalaya."""
+    """Ridge regression to the same targets (Brain-Diffuser's way), cross-validated."""
 
     alphas: tuple[float, float, int] = Field((0, 7, 15), description="log10 from, to, count")
     folds: int = Field(5, ge=2)

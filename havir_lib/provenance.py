@@ -21,7 +21,7 @@ from havir_lib.io import write_json
 PACKAGE_ROOT = Path(__file__).parent
 RECORDED_PACKAGES = (
     *("torch", "diffusers", "transformers", "open_clip_torch", "numpy", "scipy", "pandas"),
-    *("scikit-image", "scikit-learn", "himalaya", "nibabel", "nilearn", "matplotlib", "seaborn"),
+    *("scikit-image", "scikit-learn", "nibabel", "nilearn", "matplotlib", "seaborn"),
 )
 
 

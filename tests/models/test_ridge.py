@@ -1,13 +1,14 @@
-"""Ridge regression against scikit-learn."""
+"""Ridge regression against scikit-learn and himalaya."""
 
 import numpy as np
 import pytest
-from himalaya.backend import get_backend
+from himalaya.ridge import solve_ridge_cv_svd
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, KFold
 
 from havir_lib.errors import ShapeError
-from havir_lib.models import fit_ridge
+from havir_lib.models import fit_ridge, predict_ridge
+from havir_lib.models import ridge as ridge_module
 
 
 def make(rng, n, n_voxels, noise=2.0):
@@ -45,10 +46,29 @@ def test_same_seed_same_result(rng):
     np.testing.assert_array_equal(one.coef, two.coef)
 
 
-def test_leaves_himalayas_backend_as_it_was(rng):
-    before = get_backend()
-    fit_ridge(*make(rng, 20, 9))
-    assert get_backend() is before
+@pytest.mark.parametrize("n_voxels", [25, 200])
+def test_equals_himalaya(rng, n_voxels):
+    betas, targets = make(rng, 80, n_voxels)
+    cv = KFold(5, shuffle=True, random_state=4)
+    options = {"alphas": np.logspace(0, 4, 9), "cv": cv, "fit_intercept": True}
+    reference = solve_ridge_cv_svd(betas.astype(float), targets.reshape(80, 6), **options)
+    ridge = fit_ridge(betas, targets, alphas=(0, 4, 9), seed=4)
+    for found, expected in zip(
+        (ridge.alphas, ridge.coef, ridge.cv_scores, ridge.intercept), reference, strict=True
+    ):
+        np.testing.assert_allclose(found, np.squeeze(expected), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_voxels", [9, 60])
+def test_blocks_change_nothing_and_decompose_once(rng, n_voxels, monkeypatch):
+    betas, targets = make(rng, 40, n_voxels)
+    expected = fit_ridge(betas[:30], targets[:30]).predict(betas[30:])
+    made, of = [], ridge_module.Decomposition.of
+    monkeypatch.setattr(ridge_module.Decomposition, "of", lambda x: made.append(x) or of(x))
+    monkeypatch.setattr(ridge_module, "TARGETS_BATCH", 2)
+    found = predict_ridge(betas[:30], targets[:30], betas[30:])
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+    assert len(made) == 6  # five folds and all images, whatever the number of targets
 
 
 def test_errors_state_both_shapes(rng):
