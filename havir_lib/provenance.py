@@ -33,8 +33,9 @@ def digest(content: Any) -> str:
 
 def _describe(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        data = np.ascontiguousarray(value)
-        return [str(data.dtype), data.shape, hashlib.sha256(data.tobytes()).hexdigest()]
+        data = np.ascontiguousarray(value)  # the bytes themselves are hashed, not a copy
+        content = hashlib.sha256(data.reshape(-1).view(np.uint8)).hexdigest()
+        return [str(data.dtype), data.shape, content]
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Path):

@@ -92,7 +92,7 @@ def test_ridge(n_voxels, rng, monkeypatch):
     betas = rng.standard_normal((24, n_voxels)).astype("f4")
     wanted = rng.standard_normal((20, 3, 7)).astype("f4")
     whole = fit_ridge(betas[:20], wanted).predict(betas[20:])
-    monkeypatch.setattr(ridge, "FITTED_AT_ONCE", 8)
+    monkeypatch.setattr(ridge, "TARGETS_BATCH", 8)
     found = predict_ridge(betas[:20], wanted, betas[20:])
     assert found.shape == (4, 3, 7)
     np.testing.assert_allclose(found, whole, rtol=1e-4, atol=1e-5)

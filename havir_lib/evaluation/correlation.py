@@ -2,27 +2,37 @@
 
 A network's early features have hundreds of thousands of values per image; the field's
 ``np.corrcoef(reals, preds)`` makes double-precision copies of all of them at once. Here features
-stay in single precision and are converted block by block.
+stay in single precision and are converted block by block, on the GPU where there is one.
 """
 
+from __future__ import annotations
+
 import logging
+from collections.abc import Iterator
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from havir_lib.errors import ShapeError
 
 log = logging.getLogger(__name__)
 
 BLOCK = 8192  # features converted to double precision at a time
+Device = str | torch.device
 
 
-def paired_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def paired_correlation(
+    first: np.ndarray | Tensor, second: np.ndarray | Tensor, device: Device = "cpu"
+) -> np.ndarray:
     """Correlation of each row of `first` with the same row of `second`.
 
     Parameters
     ----------
     first, second : array (n, F)
         One row per image.
+    device : str or torch.device
+        Where to compute. Double precision everywhere; Apple's GPUs have none, so the CPU does it.
 
     Returns
     -------
@@ -31,17 +41,22 @@ def paired_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         (NumPy would give nan, and one such image would turn the mean of a method into nan).
     """
     _check(first, second, same_rows=True)
-    products = sum(np.einsum("nf,nf->n", a, b) for a, b in _centred_blocks(first, second))
+    first, second = _tensor(first, device), _tensor(second, device)
+    products = sum((a * b).sum(dim=1) for a, b in _centred_blocks(first, second))
     return _divide(products, _norms(first) * _norms(second))
 
 
-def all_correlations(reals: np.ndarray, preds: np.ndarray) -> np.ndarray:
+def all_correlations(
+    reals: np.ndarray | Tensor, preds: np.ndarray | Tensor, device: Device = "cpu"
+) -> np.ndarray:
     """Correlation of every row of `reals` with every row of `preds`.
 
     Parameters
     ----------
     reals : array (n, F)
     preds : array (m, F)
+    device : str or torch.device
+        See :func:`paired_correlation`.
 
     Returns
     -------
@@ -49,37 +64,48 @@ def all_correlations(reals: np.ndarray, preds: np.ndarray) -> np.ndarray:
         Pearson's r; 0 where a row is constant, see :func:`paired_correlation`.
     """
     _check(reals, preds, same_rows=False)
+    reals, preds = _tensor(reals, device), _tensor(preds, device)
     products = sum(a @ b.T for a, b in _centred_blocks(reals, preds))
-    return _divide(products, np.outer(_norms(reals), _norms(preds)))
+    return _divide(products, torch.outer(_norms(reals), _norms(preds)))
 
 
-def _check(first: np.ndarray, second: np.ndarray, same_rows: bool) -> None:
+def _tensor(rows: np.ndarray | Tensor, device: Device) -> Tensor:
+    """The same numbers on a device that has double precision."""
+    device = torch.device(device)
+    if isinstance(rows, np.ndarray):
+        rows = np.ascontiguousarray(rows)
+        rows = torch.from_numpy(rows if rows.flags.writeable else rows.copy())
+    return rows.to("cpu" if device.type == "mps" else device)
+
+
+def _check(first: np.ndarray | Tensor, second: np.ndarray | Tensor, same_rows: bool) -> None:
     wrong_rows = same_rows and len(first) != len(second)
     if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1] or wrong_rows:
         raise ShapeError(
             f"Features to correlate must be two matrices of the same width"
-            f"{' and length' if same_rows else ''}, found {first.shape} and {second.shape}."
+            f"{' and length' if same_rows else ''}, "
+            f"found {tuple(first.shape)} and {tuple(second.shape)}."
         )
 
 
-def _centred_blocks(first: np.ndarray, second: np.ndarray):
+def _centred_blocks(first: Tensor, second: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield blocks of columns of both, minus their row means, in double precision."""
-    means = [rows.mean(axis=1, dtype=np.float64, keepdims=True) for rows in (first, second)]
+    means = [rows.mean(dim=1, dtype=torch.float64, keepdim=True) for rows in (first, second)]
     for start in range(0, first.shape[1], BLOCK):
         columns = slice(start, start + BLOCK)
         yield first[:, columns] - means[0], second[:, columns] - means[1]
 
 
-def _norms(rows: np.ndarray) -> np.ndarray:
+def _norms(rows: Tensor) -> Tensor:
     """Length (n,) of each centred row; exactly 0 for a constant row."""
-    squares = sum(np.einsum("nf,nf->n", block, block) for block, _ in _centred_blocks(rows, rows))
+    squares = sum(block.square().sum(dim=1) for block, _ in _centred_blocks(rows, rows[:0]))
     # The mean of equal numbers can be off in its last digit, so test for constancy directly.
-    constant = rows.min(axis=1) == rows.max(axis=1)
-    return np.where(constant, 0.0, np.sqrt(squares))
+    constant = rows.amin(dim=1) == rows.amax(dim=1)
+    return torch.where(constant, 0.0, squares.sqrt())
 
 
-def _divide(products: np.ndarray, norms: np.ndarray) -> np.ndarray:
+def _divide(products: Tensor, norms: Tensor) -> np.ndarray:
     if not norms.all():
         log.warning("%d of %d correlations involve a constant image or feature vector; set to 0",
-                    np.count_nonzero(norms == 0), norms.size)  # fmt: skip
-    return np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
+                    int((norms == 0).sum()), norms.numel())  # fmt: skip
+    return torch.where(norms > 0, products / norms, 0.0).cpu().numpy()

@@ -3,13 +3,15 @@
 import numpy as np
 
 from havir_lib.errors import ShapeError
-from havir_lib.evaluation.correlation import all_correlations
+from havir_lib.evaluation.correlation import Device, all_correlations
 
 # Correlations closer than this differ only by rounding, whose last digits depend on the machine.
 TIE = 1e-12
 
 
-def two_way_identification(reals: np.ndarray, preds: np.ndarray) -> np.ndarray:
+def two_way_identification(
+    reals: np.ndarray, preds: np.ndarray, device: Device = "cpu"
+) -> np.ndarray:
     """Share of other images that each reconstruction prefers its own image to.
 
     With r[i, j] the correlation of real image i and reconstruction j, reconstruction j scores the
@@ -19,6 +21,8 @@ def two_way_identification(reals: np.ndarray, preds: np.ndarray) -> np.ndarray:
     ----------
     reals, preds : array (n, F)
         Features of the images and, in the same order, of their reconstructions.
+    device : str or torch.device
+        Where to correlate, in double precision.
 
     Returns
     -------
@@ -36,7 +40,7 @@ def two_way_identification(reals: np.ndarray, preds: np.ndarray) -> np.ndarray:
             "Two-way identification compares at least 2 images with as many reconstructions, "
             f"found features of shapes {reals.shape} and {preds.shape}."
         )
-    return share_beaten(all_correlations(reals, preds))
+    return share_beaten(all_correlations(reals, preds, device))
 
 
 def share_beaten(similarity: np.ndarray) -> np.ndarray:

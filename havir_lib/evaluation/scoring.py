@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 COMPARISONS = {
     "pixel_correlation": pixel_correlation,
     "ssim": ssim,
-    "ssim_columnwise": lambda reals, preds: ssim(reals, preds, columnwise=True),
+    "ssim_columnwise": partial(ssim, columnwise=True),
     "two_way": two_way_identification,
     "distance": correlation_distance,
 }
@@ -137,11 +138,13 @@ def _pixel_scores(
     parts: dict[str, list[np.ndarray]] = {metric.name: [] for metric in group}
     for batch in _batches(len(truth), truth.batch_size, "pixels"):
         reals, preds = (
-            prepare(images[batch], group[0].preparation).permute(0, 2, 3, 1).numpy()
+            prepare(images[batch], group[0].preparation, truth.device).permute(0, 2, 3, 1)
             for images in (truth.images, reconstructions)
         )
         for metric in group:
-            parts[metric.name].append(COMPARISONS[metric.comparison](reals, preds))
+            parts[metric.name].append(
+                COMPARISONS[metric.comparison](reals, preds, device=truth.device)
+            )
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
@@ -151,7 +154,7 @@ def _feature_scores(
     reals = truth.of(group)
     preds = _features(reconstructions, group, truth.device, truth.batch_size)
     return {
-        metric.name: COMPARISONS[metric.comparison](real, pred)
+        metric.name: COMPARISONS[metric.comparison](real, pred, device=truth.device)
         for metric, real, pred in zip(group, reals, preds, strict=True)
     }
 

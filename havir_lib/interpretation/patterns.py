@@ -76,22 +76,34 @@ def pattern_norm(pattern: np.ndarray) -> np.ndarray:
     return np.linalg.norm(np.asarray(pattern, dtype=np.float64), axis=1)
 
 
-def activation_pattern_norm(voxels: np.ndarray, outputs: Sequence[np.ndarray]) -> np.ndarray:
+def activation_pattern_norm(
+    voxels: np.ndarray, outputs: Sequence[np.ndarray], device: torch.device | str = "cpu"
+) -> np.ndarray:
     """:func:`pattern_norm` of :func:`activation_pattern` over all outputs, (V,), in little memory.
 
-    The pattern of 10,000 voxels over all tokens of ViT-L/14 would take 20 GB.
+    The pattern of 10,000 voxels over all tokens of ViT-L/14 would take 20 GB. Products are in
+    single precision, sums over outputs in double: within 1e-5 of double precision throughout.
 
     Parameters
     ----------
     voxels : array, shape (n, V)
     outputs : sequence of arrays, shapes (n, ...)
+    device : torch.device or str
+        Where to compute.
     """
-    norms = [
-        pattern_norm(activation_pattern(voxels, flat[:, start : start + OUTPUTS_AT_ONCE]))
-        for flat in (part.reshape(len(part), -1) for part in outputs)
-        for start in range(0, flat.shape[1], OUTPUTS_AT_ONCE)
-    ]
-    return np.linalg.norm(norms, axis=0)
+    x = _centred(voxels, device)
+    total = torch.zeros(x.shape[1], dtype=torch.float64)
+    for flat in (part.reshape(len(part), -1) for part in outputs):
+        for start in range(0, flat.shape[1], OUTPUTS_AT_ONCE):
+            pattern = x.T @ _centred(flat[:, start : start + OUTPUTS_AT_ONCE], device)
+            total += (pattern / (len(x) - 1)).square().sum(dim=1).cpu().double()
+    return total.sqrt().numpy()
+
+
+def _centred(values: np.ndarray, device: torch.device | str) -> Tensor:
+    """Columns (n, ...) minus their means, float32."""
+    rows = torch.as_tensor(np.ascontiguousarray(values, np.float32), device=torch.device(device))
+    return rows - rows.mean(dim=0)
 
 
 def gradient_times_input(

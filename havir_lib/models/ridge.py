@@ -191,7 +191,7 @@ class RidgePath:
         return torch.as_tensor(values, device=self.penalties.device)
 
     def blocks(self, targets: np.ndarray) -> list[np.ndarray]:
-        """Targets (n, ...) in blocks (n, T) of `TARGETS_BATCH` entries or less; views, no copies."""
+        """Targets (n, ...) in blocks (n, T) of `TARGETS_BATCH` entries or less, not copied."""
         flat = targets.reshape(len(targets), -1)
         starts = range(0, flat.shape[1], TARGETS_BATCH)
         return [flat[:, start : start + TARGETS_BATCH] for start in starts]

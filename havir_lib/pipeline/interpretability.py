@@ -81,7 +81,7 @@ def _maps(run: Run, brain: Subject, branch: Branch, model: Model) -> dict[str, n
     return {
         "norm": weight_norm(weight),
         "scaled": scaled_weight_norm(weight, betas.std(axis=0)),
-        "pattern": activation_pattern_norm(betas, predict(model, betas, run.device)),
+        "pattern": activation_pattern_norm(betas, predict(model, betas, run.device), run.device),
     }
 
 
