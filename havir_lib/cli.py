@@ -58,6 +58,7 @@ def run(
     ] = None,
 ) -> None:
     """Run every notebook of a profile and make its figures, tables and report."""
+    from havir_lib.reports.html import MEASURED_NOTE
     from havir_lib.room import check_room
     from havir_lib.runner.supervisor import outcome, supervise
     from havir_lib.workflow import Plan
@@ -72,6 +73,8 @@ def run(
     typer.echo(f"report   {plan.report}")
     typer.echo(f"figures  {plan.workspace.figures}")
     typer.echo(f"tables   {plan.workspace.tables}")
+    if not plan.config.simulated:
+        typer.echo(f"note     {MEASURED_NOTE}")
 
 
 def _settings(overrides: str, data: Path | None = None) -> dict[str, Any]:
@@ -146,12 +149,14 @@ def simulate(profile: Profile = "demo", overrides: Overrides = "{}") -> None:
 @app.command()
 def report(profile: Profile = "demo", overrides: Overrides = "{}") -> None:
     """Gather executed notebooks, figures and tables into one HTML page."""
-    from havir_lib.reports.html import build_html_report
+    from havir_lib.reports.html import MEASURED_NOTE, build_html_report
     from havir_lib.workflow import Plan
 
     plan = Plan.of(profile, _settings(overrides))
     place = plan.workspace
     typer.echo(build_html_report(place.notebooks, place.figures, place.tables, Path(plan.report)))
+    if not plan.config.simulated:
+        typer.echo(MEASURED_NOTE)
 
 
 @app.command()

@@ -80,6 +80,8 @@ def download(
     items = drop_unavailable(items, sizes)
     new = [item for item in items if not item.path.is_file()]
     show(new, make_tasks(new, sizes), session.root, say)
+    for line in terms.conditions(item.path.name for item in new):
+        say(line)
     accepted = _accept(new, accept_terms, ask, say)
     with _writing(session, items):
         checked, broken = check_present(session, items, sizes)

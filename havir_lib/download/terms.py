@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from havir_lib.errors import DataError
 
@@ -19,6 +19,17 @@ Its files can be read without an account, but only those may who agreed to the t
      (the dataset's website: {WEBSITE})
 What is downloaded here must not be passed on: neither data nor stimuli, also not inside notebooks.
 """
+
+
+NON_COMMERCIAL = (
+    "SwAV's weights, for a metric, are under CC BY-NC 4.0: not for commercial use. Without them: "
+    "leave SwAV out of evaluation.metrics."
+)
+
+
+def conditions(files: Iterable[str]) -> list[str]:
+    """What holds for the use of some files of weights, by their names, one line each."""
+    return [NON_COMMERCIAL] if any("swav" in name.lower() for name in files) else []
 
 
 def require_acceptance(accepted: bool, ask: Callable[[str], str] | None) -> None:

@@ -22,6 +22,11 @@ from havir_lib.reports.formats import STAMP, readable
 log = logging.getLogger(__name__)
 
 FORMULA = re.compile(r"(?<!\\)(\$\$?)(.+?)\1", re.DOTALL)
+MEASURED_NOTE = (
+    "Made from measured data: the pictures show stimuli of the data set, and the maps its "
+    "participants. The Natural Scenes Dataset's terms forbid passing either on, so neither publish "
+    "nor host this page."
+)
 LONGEST_TABLE = 60  # rows shown on the page; the CSV has all
 
 
@@ -69,6 +74,8 @@ def build_html_report(notebooks_folder: Path, figures: Path, tables: Path, out: 
         notebooks=links,
         stamp=STAMP,
         simulated=any(item.simulated for item in (*shown_figures, *shown_tables)),
+        measured=not all(item.simulated for item in shown_figures),
+        measured_note=MEASURED_NOTE,
     )
     write_text(out, page)
     return out

@@ -62,6 +62,7 @@ def test_everything_a_profile_needs_and_nothing_else(get, config, root, objects,
     assert missing_report(config) is None
     assert not list(root.parent.rglob("*.part*"))
     assert f"{len(fetched)} files are here" in get.said[-1]
+    assert any("CC BY-NC 4.0" in line for line in get.said)  # before anything is fetched
     assert "1 size only" in get.said[-1]  # SwAV's server gives no checksum
 
 

@@ -39,6 +39,7 @@ def test_one_page_holds_figures_tables_and_links(run, tmp_path):
     assert "A question" in (out.parent / "notebooks" / "06_reconstruction.html").read_text()
     assert "http" not in page.replace('charset="utf-8"', "")  # nothing is fetched
     assert "SIMULATED DATA" in page
+    assert "nor host" not in page
 
 
 def test_measured_results_carry_no_banner(run, tmp_path):
@@ -49,6 +50,7 @@ def test_measured_results_carry_no_banner(run, tmp_path):
         table.write_text(table.read_text().replace("SIMULATED", "measured"))
     page = build_html_report(notebooks, figures, tables, tmp_path / "index.html").read_text()
     assert "SIMULATED" not in page
+    assert "neither publish nor host this page" in page
 
 
 def test_a_result_without_provenance_is_refused(run, tmp_path):
