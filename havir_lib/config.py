@@ -363,7 +363,7 @@ class Resources(Section):
 
     threads: int = Field(1, ge=1, description="cores of a notebook that others run beside")
     threads_alone: int = Field(2, ge=1, description="cores of one that runs alone: 00 and 10")
-    mem_mb: int = Field(4000, ge=1, description="memory of the machine that a notebook needs, MB")
+    mem_mb: int = Field(2000, ge=1, description="memory of the machine that a notebook needs, MB")
 
 
 class Config(Section):

@@ -22,6 +22,7 @@ THREADS = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
+CACHE, KEPT = "XDG_CACHE_HOME", "HAVIR_XDG_CACHE_HOME"
 INLINE = "module://matplotlib_inline.backend_inline"
 
 
@@ -29,6 +30,15 @@ def clean() -> dict[str, str]:
     """This process's variables without those that would bring in other packages."""
     kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
     return kept | {"PYTHONNOUSERSITE": "1"}
+
+
+def for_scheduler(run_folder: Path) -> dict[str, str]:
+    """Variables of Snakemake, which keeps a cache in the home folder and stops without one.
+
+    Steps get theirs back: there are weights in caches, too.
+    """
+    cache = {CACHE: str(run_folder / "snakemake"), KEPT: os.environ.get(CACHE, "")}
+    return {**clean(), **cache}
 
 
 def for_step(run_folder: Path, threads: int, gpu: Mapping[str, str]) -> dict[str, str]:
@@ -52,4 +62,7 @@ def for_step(run_folder: Path, threads: int, gpu: Mapping[str, str]) -> dict[str
     }
     own = {name: str(run_folder / place) for name, place in folders.items()}
     numbers = dict.fromkeys(THREADS, str(threads))
-    return {**clean(), **own, **numbers, "MPLBACKEND": INLINE, **gpu}
+    found = {**clean(), **own, **numbers, "MPLBACKEND": INLINE, **gpu}
+    if (cache := found.pop(KEPT, None)) is not None:
+        found[CACHE] = cache
+    return {name: value for name, value in found.items() if (name, value) != (CACHE, "")}

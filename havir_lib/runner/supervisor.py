@@ -45,7 +45,7 @@ def supervise(plan: Path, cores: str, extra: Sequence[str]) -> int:
         (folder / STOPPED).unlink(missing_ok=True)
         processes.pass_signals_on()
         command = snakemake(plan, cores, extra)
-        return subprocess.call(command, cwd=PROJECT_ROOT, env=environment.clean())
+        return subprocess.call(command, cwd=PROJECT_ROOT, env=environment.for_scheduler(folder))
 
 
 def snakemake(plan: Path, cores: str, extra: Sequence[str]) -> list[str]:
@@ -54,7 +54,6 @@ def snakemake(plan: Path, cores: str, extra: Sequence[str]) -> list[str]:
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT_ROOT / "Snakefile")]
     command += ["--directory", str(plan.parent.parent), "--cores", cores]
     command += ["--nolock", "--rerun-incomplete", "--quiet", "rules", "reason"]
-    command += ["--runtime-source-cache-path", str(plan.parent / "snakemake")]
     return command + limits(plan, extra) + list(extra)
 
 
@@ -95,7 +94,7 @@ def outcome(folder: Path, code: int) -> str:
     """The last line of a run that stopped: what happened, where, and how to go on."""
     if (path := folder / STOPPED).is_file():
         return "The run stopped in {step}: {what} (log: {log})".format(**read_json(path))
-    return f"The run stopped: Snakemake ended with code {code}. The same command goes on."
+    return f"The run stopped outside of its steps, with code {code}: Snakemake says why, above."
 
 
 def write_plan(folder: Path, steps: dict[str, dict]) -> Path:

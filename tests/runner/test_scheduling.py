@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import signal
+import sys
 
 import pytest
 
@@ -115,3 +116,13 @@ def test_the_scheduler_takes_odd_paths_as_they_are(start, tmp_path, name):
     assert set(records(folder)) == {"a", "b"}
     assert {path.name for path in tmp_path.iterdir()} <= {name, f"havir-cards-{getpass.getuser()}"}
     assert not (PROJECT_ROOT / "pwned").exists()
+
+
+@pytest.mark.parametrize("given", [{}, {"XDG_CACHE_HOME": "/somewhere/else"}])
+def test_no_home_is_needed_and_a_step_has_the_cache_of_its_user(start, tmp_path, given):
+    say = "import os; open('said.json', 'w').write(os.environ.get('XDG_CACHE_HOME', 'none'))"
+    asking = step(tmp_path, "said") | {"command": [sys.executable, "-c", say]}
+    process = start(tmp_path, {"said": asking}, HOME="/proc/nowhere", **given)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert (tmp_path / "said.json").read_text() == given.get("XDG_CACHE_HOME", "none")
