@@ -70,9 +70,14 @@ def run(
     if code := supervise(plan.write(), cores, snakemake_args or []):
         typer.echo(outcome(plan.folder, code), err=True)
         raise typer.Exit(code)
-    typer.echo(f"report   {plan.report}")
-    typer.echo(f"figures  {plan.workspace.figures}")
-    typer.echo(f"tables   {plan.workspace.tables}")
+    made = {
+        "report": plan.report,
+        "figures": plan.workspace.figures,
+        "tables": plan.workspace.tables,
+    }
+    for what, path in made.items():
+        if Path(path).exists():  # not after Snakemake's --until or a dry run
+            typer.echo(f"{what.ljust(8)} {path}")
     if not plan.config.simulated:
         typer.echo(f"note     {MEASURED_NOTE}")
 
