@@ -173,8 +173,12 @@ class Replica:
 
 
 def write_replica(root: Path, sizes: Sizes = FULL, seed: int = 0) -> Replica:
-    """Write every file that is not there yet; equal arguments write equal weights."""
-    replica = Replica(Path(root).resolve(), _overrides(Path(root).resolve(), sizes))
+    """Write every file that is not there yet; equal arguments write equal weights.
+
+    Inside ``with torch.device("cuda")`` the numbers are drawn on the card, in seconds instead of
+    minutes; they are others than on a CPU.
+    """
+    replica = Replica(Path(root).resolve(), overrides_of(Path(root).resolve(), sizes))
     write_versatile_diffusion(replica.diffusion, sizes, seed)
     if sizes.clip is None:
         write_clip(replica.hub_cache, seed)
@@ -184,7 +188,8 @@ def write_replica(root: Path, sizes: Sizes = FULL, seed: int = 0) -> Replica:
     return replica
 
 
-def _overrides(root: Path, sizes: Sizes) -> dict:
+def overrides_of(root: Path, sizes: Sizes) -> dict:
+    """Settings that a toy's weights in `root` need; none at full size."""
     if sizes.clip is None:
         return {}
     return {
@@ -249,7 +254,7 @@ def _as_swav(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 def _random(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return build().eval()
+        return build().eval().cpu()
 
 
 def _save(file: Path, tensors: dict[str, torch.Tensor]) -> None:

@@ -94,10 +94,12 @@ def stock_latents(
 ) -> Tensor:
     """Final latents (B, C, h, w) of the stock pipeline's own loop."""
     own = generators(given.seeds)
-    noise = draw_noise(own, given.latent_shape)
+    place = {"device": pipeline.device, "dtype": pipeline.image_unet.dtype}
+    noise = draw_noise(own, given.latent_shape).to(**place)
     for name, tokens in (("text", given.text), ("image", given.image)):
         guided = given.guidance_scale > 1
         both = torch.cat([torch.zeros_like(tokens), tokens]) if guided else tokens
+        both = both.to(**place)
         setattr(pipeline, f"_encode_{name}_prompt", lambda *_, both=both: both)
     pipeline.scheduler = make_scheduler(given.scheduler, schedule, given.steps)
     return pipeline(
@@ -123,4 +125,5 @@ def own_latents(model: DualGuidedDiffusion, given: Comparison) -> Tensor:
     sampling = Sampling(
         given.steps, 1.0, "noise", given.guidance_scale, given.mixing, given.scheduler
     )
-    return sample(model.unet, model.scheduler_config, sampling, inputs)
+    (batch,) = inputs.batches(len(given.seeds), model.device)
+    return sample(model.unet, model.scheduler_config, sampling, batch)
