@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.gpu.kit import Kit
 from benchmarks.stock import Comparison, own_latents, repaired, stock_latents, stock_pipeline
 from havir_lib.diffusion import DualGuidedDiffusion, load_diffusion
+from havir_lib.diffusion.weights import read_config
 
 PART = "sampler"
 STEPS = {False: 20, True: 3}
@@ -34,8 +35,9 @@ def run(kit: Kit) -> None:
     """Rate of the device, equality, then images per second."""
     rate = kit.matrix_rate()
     kit.table.add(PART, f"product of {kit.precisions[1]} matrices", rate / 1e12, "TFLOP/s")
-    reference, schedule = peers(kit)
-    ours(kit, rate, reference, schedule)
+    reference = peers(kit)
+    gc.collect()  # one of the two in memory at a time
+    ours(kit, rate, reference)
 
 
 def given(kit: Kit, n: int, steps: int) -> Comparison:
@@ -48,10 +50,10 @@ def given(kit: Kit, n: int, steps: int) -> Comparison:
 
 
 @torch.inference_mode()
-def peers(kit: Kit) -> tuple[dict[str, Tensor], dict]:
+def peers(kit: Kit) -> dict[str, Tensor]:
     """The stock pipeline: latents in float32 and in the peers' precision, and its speed."""
     folder, steps = kit.replica.diffusion, STEPS[kit.toy]
-    schedule = _schedule(kit)
+    schedule = read_config(folder / "scheduler", "scheduler_config.json")
     few, one = given(kit, CHECKED, CHECK_STEPS), given(kit, 1, steps)
     with repaired(), exact():
         pipeline = stock_pipeline(folder, few.text.shape[1], schedule)
@@ -68,19 +70,19 @@ def peers(kit: Kit) -> tuple[dict[str, Tensor], dict]:
     kit.table.add(PART, what, 1 / seconds, "images/s", f"{steps} steps, latents only")
     kit.add_peak(PART, what)
     found["seconds"] = torch.tensor(seconds)
-    del pipeline
-    gc.collect()
-    return found, schedule
+    return found
 
 
-def ours(kit: Kit, rate: float, reference: dict[str, Tensor], schedule: dict) -> None:
+def ours(kit: Kit, rate: float, reference: dict[str, Tensor]) -> None:
     """Our sampler: compared first, then timed with several batch sizes."""
     few, steps = given(kit, CHECKED, CHECK_STEPS), STEPS[kit.toy]
     with exact():
         model = load_diffusion(kit.replica.diffusion, kit.device)
         found = own_latents(model, few).cpu()
     _compare(kit, found, reference["float32"])
-    model = _in_precision(kit, model)
+    del model
+    gc.collect()
+    model = load_diffusion(kit.replica.diffusion, kit.device, kit.precisions[1])
     for name, latents in (("ours", own_latents(model, few).cpu()), ("peers", reference["peers"])):
         what = f"{name}, {kit.precisions[name == 'ours']} against float32"
         kit.table.add(PART, what, _rms(latents, reference["float32"]), "relative RMS difference")
@@ -107,15 +109,6 @@ def _time(
     kit.table.add(PART, f"{what}, decoding by the VAE", decode / n, "s/image")
 
 
-def _in_precision(kit: Kit, model: DualGuidedDiffusion) -> DualGuidedDiffusion:
-    """The same weights in our precision, read again as a run reads them."""
-    if kit.precisions[1] == torch.float32:
-        return model
-    del model
-    gc.collect()
-    return load_diffusion(kit.replica.diffusion, kit.device, kit.precisions[1])
-
-
 def _flops(kit: Kit, model: DualGuidedDiffusion) -> float:
     """Of one image and one step of the sampler, guidance included."""
     n_steps = 2
@@ -136,12 +129,6 @@ def _compare(kit: Kit, found: Tensor, expected: Tensor) -> None:
 def _rms(found: Tensor, expected: Tensor) -> float:
     difference = (found.float() - expected).square().mean() / expected.square().mean()
     return difference.sqrt().item()
-
-
-def _schedule(kit: Kit) -> dict:
-    from havir_lib.diffusion.weights import read_config
-
-    return read_config(kit.replica.diffusion / "scheduler", "scheduler_config.json")
 
 
 @contextmanager
