@@ -24,10 +24,14 @@ VOXELS = 20_000
 CAPTIONS = 5
 PREDICTIONS = 5
 """Sets per subject: HAVIR, shuffled voxels, ridge, and two controls."""
-RECONSTRUCTIONS = 9
+RECONSTRUCTIONS = 10
 """Sets per subject: methods, ablations, and latents that are only decoded."""
 IN_FULL = 2.5
-"""So much more with all baselines and controls."""
+"""So many more predictions and reconstructions with all baselines and controls."""
+FULL_METHODS = 6
+"""Methods and controls that train both networks once more for every subject."""
+HOURS = 5
+"""Points of the curve over hours of data, where the profile names none."""
 
 
 @dataclass(frozen=True)
@@ -91,19 +95,24 @@ def needed(config: Config) -> dict[str, int]:
     """
     shapes, data = Shapes.of(config.weights), config.data
     trials, repeats, tests, voxels = _counts(config)
-    n, sessions = len(data.subjects), data.sessions_of(data.base_subject) or SESSIONS
+    written = config.simulation.n_sessions if config.simulation else SESSIONS
+    n, sessions = len(data.subjects), data.sessions_of(data.base_subject) or written
     images = sessions * trials // repeats
     images += (n - 1) * config.training.transfer_sessions * trials + tests
-    images = min(images, config.simulation.n_images) if config.simulation else images
+    again = 1 + _crosstalk_levels(config)  # each is a simulation of its own
     tokens = shapes.image_tokens + shapes.text_tokens
     floats = tests * (shapes.latent + tokens) * 4
     more = IN_FULL if config.comparison.full else 1
+    parameters = sum(_parameters(config, shapes, voxels))
     found = {
         "simulated brains": _simulated(config),
-        "betas of the regions": n * sessions * trials * voxels * 2,
-        "targets": images * (shapes.latent + tokens + (CAPTIONS - 1) * shapes.text_tokens) * 2,
-        "trained networks (best and last)": n * sum(_parameters(config, shapes, voxels)) * 8 * more,
-        "a checkpoint with moments": sum(_parameters(config, shapes, voxels)) * 12,
+        "betas of the regions": again * n * sessions * trials * voxels * 4,
+        "targets": again
+        * images
+        * (shapes.latent + tokens + (CAPTIONS - 1) * shapes.text_tokens)
+        * 2,
+        "trained networks (best and last)": _trainings(config) * parameters * 8,
+        "a checkpoint with moments": parameters * 12,
         "predictions": n * PREDICTIONS * floats * more,
         "reconstructions": n * RECONSTRUCTIONS * tests * shapes.picture * more,
     }
@@ -115,6 +124,23 @@ def _counts(config: Config) -> tuple[int, int, int, int]:
         return TRIALS, REPEATS, TEST_IMAGES, VOXELS
     volumes = [math.prod(subject.shape) for subject in given.subjects.values()]
     return given.trials_per_session, given.repeats, given.n_shared, max(volumes) // 20
+
+
+def _crosstalk_levels(config: Config) -> int:
+    """Further simulations that claims are tried under."""
+    return len(config.comparison.crosstalk) if config.comparison.full and config.simulation else 0
+
+
+def _trainings(config: Config) -> int:
+    """How often both networks are trained."""
+    given, n = config.comparison, len(config.data.subjects)
+    if not given.full:
+        return n
+    points = len(given.curve_hours or range(HOURS))
+    followed = len(given.curve_subjects or range(n - 1))
+    simulated_again = _crosstalk_levels(config) * len(given.crosstalk_subjects or [1])
+    curve = 2 * points * followed  # in transfer, and from scratch
+    return n * (1 + FULL_METHODS) + given.n_clusters + curve + simulated_again
 
 
 def _simulated(config: Config) -> int:

@@ -20,7 +20,7 @@ from havir_lib.download.items import GROUPS, Group, Item
 from havir_lib.download.ledger import Ledger
 from havir_lib.download.manifest import manifest
 from havir_lib.download.plan import Sizes, survey
-from havir_lib.download.sources import Interrupted, Remote, S3Source, Source, WebSource
+from havir_lib.download.sources import Interrupted, Remote, Source, WebSource
 from havir_lib.download.transfer import LONGEST_PAUSE, Stopped, check
 from havir_lib.errors import DataError
 
@@ -73,6 +73,8 @@ class Session:
 
     def _source(self, name: str) -> Source:
         if name == "nsd":
+            from havir_lib.download.s3_source import S3Source  # boto3 takes a while to import
+
             return S3Source(self.settings.nsd_bucket, self.settings)
         if name == "web":
             return WebSource(self.settings)

@@ -11,7 +11,8 @@ from dataclasses import replace
 import pytest
 
 from havir_lib.download.checksum import Checksum
-from havir_lib.download.sources import Changed, Interrupted, Remote, S3Source, WebSource
+from havir_lib.download.s3_source import S3Source
+from havir_lib.download.sources import Changed, Interrupted, Remote, WebSource
 from havir_lib.download.transfer import Stopped, fetch, part_of, partial_size
 from havir_lib.errors import DataError
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from benchmarks.gpu import notebooks
 from havir_lib.paths import PROJECT_ROOT
 from havir_lib.room import needed
 from havir_lib.workflow import Plan
@@ -183,3 +184,13 @@ def test_full_adds_baselines_and_controls(finished):
     assert set(curve["method"]) == {"transfer", "from scratch", "ridge"}
     for name in ("held_out_differences", "region_ceilings", "sampler_sweeps"):
         assert set(pd.read_csv(tables / f"{name}.csv")["data"]) == {"SIMULATED"}
+
+
+def test_the_gpu_kit_compares_with_tables_of_this_code(runs):
+    """Refreshed by ``python -m benchmarks.gpu.notebooks``."""
+    _, _, workspace, _ = runs
+    for name in notebooks.COMPARED:
+        found = pd.read_csv(workspace / "tables" / f"{name}.csv")
+        expected = pd.read_csv(notebooks.EXPECTED / f"{name}.csv")
+        assert set(expected.get("metric", [])) == set(found.get("metric", [])), name
+        assert notebooks.table_difference(found, expected) <= notebooks.ALLOWED, name

@@ -172,6 +172,8 @@ def test_a_kernel_that_dies_before_it_runs_anything_is_started_again(tmp_path, m
     ("kind", "message", "expected"),
     [
         ("OutOfMemoryError", "CUDA out of memory. Tried to allocate 2 GiB", "diffusion.batch_size"),
+        ("AcceleratorError", "CUDA error: out of memory", "diffusion.batch_size"),
+        ("RuntimeError", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when", "training.*.batch_size"),
         ("OSError", "[Errno 28] No space left on device: 'x'", "disk is full"),
         ("DeadKernelError", "Kernel died", "resources.mem_mb"),
         ("WeightsError", "clip must be\n 'mini'", "WeightsError: clip must be 'mini'"),
