@@ -90,7 +90,7 @@ def test_it_says_what_was_left_out(folder, done):
 
 def test_the_check_says_the_same_and_finds_no_error(folder):
     command = [sys.executable, str(PROJECT_ROOT / "havir_lib"), "subject", "check"]
-    command += ["nsd #2 {x}", "subj01", "--profile", "own.yaml"]
+    command += ["nsd #2 {x}", "--subject", "subj01", "--profile", "own.yaml"]
     found = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert found.returncode == 0, found.stdout + found.stderr
     assert "anatomy behind maps: missing T1_to_func1pt8mm.nii.gz" in found.stdout
