@@ -7,6 +7,8 @@ Every knob of the companion is a field below, with its meaning and unit. Unknown
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 import os
 import shlex
 from pathlib import Path
@@ -433,6 +435,16 @@ def load_config(profile: str | Path = "demo", overrides: dict[str, Any] | None =
         raise ConfigError(_explain(error, profile)) from None
     config._given_as = shlex.quote(str(profile))
     return config
+
+
+PLANNED = "HAVIR_PLANNED_PROFILE"
+"""Variable of a run's steps: :func:`profile_digest` of their profile when the run was planned."""
+
+
+def profile_digest(profile: str | Path) -> str:
+    """Of everything that a profile says, those that it extends included."""
+    text = json.dumps(_read(_find(profile)), sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def wanted_device(name: str = "auto") -> str | None:

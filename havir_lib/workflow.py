@@ -6,10 +6,19 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from havir_lib.config import Config, absolute_paths, load_config, wanted_device
+from havir_lib.config import (
+    PLANNED,
+    Config,
+    absolute_paths,
+    load_config,
+    profile_digest,
+    wanted_device,
+)
+from havir_lib.download import manifest
 from havir_lib.paths import PROJECT_ROOT, Workspace, workspace_of
 from havir_lib.provenance import digest, source_digest
 from havir_lib.runner.supervisor import write_plan
@@ -117,6 +126,18 @@ class Plan:
         workspace = workspace_of(config.profile, config.workspace)
         return cls(config, workspace, str(profile), overrides)
 
+    @cached_property
+    def state(self) -> str:
+        """Of what every step depends on: settings, library, data files and weights.
+
+        Files count by size and time, so that a mask, table or caption that was corrected runs
+        again; what is computed is then found in the cache, or not, by content.
+        """
+        root = Path(self.config.data.root or ".")
+        files = [item.here() for item in manifest(self.config, root)]
+        stamps = [(str(x), x.stat().st_size, x.stat().st_mtime_ns) for x in files if x]
+        return digest([source_digest(), self.config.model_dump(mode="json"), stamps])
+
     @property
     def folder(self) -> Path:
         """Where the run keeps its plan, locks and last words."""
@@ -153,7 +174,7 @@ class Plan:
             str(self.workspace.notebooks / "logs" / "report.txt"),
             after,
             {"mem_mb": self.config.resources.mem_mb},
-            digest([source_digest(), what]),
+            digest([self.state, what]),
         )
 
     def _subjects_of(self, notebook: str) -> list[str | None]:
@@ -168,6 +189,7 @@ class Plan:
             "executed": self._executed(notebook, subject),
             "parameters": self._parameters(subject),
             "cwd": str(source.parent),
+            "variables": {PLANNED: profile_digest(self.profile)},
         }
         return Step(
             name,
@@ -176,7 +198,7 @@ class Plan:
             str(log.with_suffix(".txt")),
             self._after(notebook, subject),
             self._resources(notebook),
-            digest([source_digest(), source.read_text(encoding="utf-8"), request["parameters"]]),
+            digest([self.state, source.read_text(encoding="utf-8"), request["parameters"]]),
             2 * len(_waiting_for(notebook)) + (subject == self.config.data.base_subject),
             self._threads(notebook),
         )

@@ -1,14 +1,19 @@
 """The plan that the runner follows."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from havir_lib.config import CONFIG_DIR
-from havir_lib.errors import ConfigError
+from havir_lib.config import CONFIG_DIR, load_config
+from havir_lib.data.layout import layout_of
+from havir_lib.errors import ConfigError, RunError
 from havir_lib.io import read_json
+from havir_lib.pipeline.run import open_run
+from havir_lib.simulation.tree import write_tree
 from havir_lib.workflow import Plan
 
 ODD = ["with space", "{x}", "$(touch pwned)", "a#b", "it's", 'say "so"', "50%", "`id`", "naïve"]
@@ -116,7 +121,56 @@ def test_a_step_runs_again_when_its_notebook_or_settings_change(plan, tmp_path, 
     seeded = Plan.of("smoke", {"workspace": str(tmp_path), "seed": 5})
     assert all(before[step.name] != step.key for step in seeded.steps)
     monkeypatch.setattr("havir_lib.workflow.source_digest", lambda: "another library")
-    assert all(before[step.name] != step.key for step in plan.steps)
+    edited = Plan.of("smoke", {"workspace": str(tmp_path)})
+    assert all(before[step.name] != step.key for step in edited.steps)
+
+
+def test_a_step_runs_again_when_the_profile_is_edited(monkeypatch, tmp_path):
+    base, mine = tmp_path / "base.yaml", tmp_path / "mine.yaml"
+    base.write_text((CONFIG_DIR / "smoke.yaml").read_text())
+    mine.write_text(f"extends: {base}\n")
+    before = {step.name: step.key for step in Plan.of(mine).steps}
+    base.write_text("# a comment\n" + base.read_text())
+    assert before == {step.name: step.key for step in Plan.of(mine).steps}
+    base.write_text(base.read_text().replace("n_shared: 8", "n_shared: 9"))
+    assert all(before[step.name] != step.key for step in Plan.of(mine).steps)
+
+
+def test_a_step_runs_again_when_a_data_file_is_corrected(tmp_path):
+    config = load_config("smoke")
+    write_tree(config, tmp_path)
+    profile = config.model_dump(mode="json") | {"simulation": None}
+    profile["data"]["root"] = str(tmp_path)
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(profile))
+
+    def keys():
+        return {step.name: step.key for step in Plan.of(tmp_path / "own.yaml").steps}
+
+    layout = layout_of(config, tmp_path)
+    captions = layout.captions(config.data.captions)[0]
+    before = keys()
+    for file in (
+        layout.roi("subj02", "floc-faces"),
+        layout.experiment_design,
+        layout.stim_info,
+        captions,
+    ):
+        assert before == keys()
+        os.utime(file, ns=(0, 0))
+        assert all(before[name] != key for name, key in keys().items()), file
+        before = keys()
+
+
+def test_a_profile_that_is_edited_during_a_run_stops_it(tmp_path, monkeypatch):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("extends: smoke\n")
+    plan = Plan.of(mine, {"workspace": str(tmp_path)})
+    for name, value in _request(plan.steps[0])["variables"].items():
+        monkeypatch.setenv(name, value)
+    open_run(plan.profile, {**plan.overrides, "comparison.full": True})
+    mine.write_text("extends: smoke\nseed: 3\n")
+    with pytest.raises(RunError, match="edited after this run had begun"):
+        open_run(plan.profile, plan.overrides)
 
 
 def test_paper_profile_without_data_is_refused():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +13,9 @@ from typing import Any
 import torch
 
 from havir_lib.cache import cached
-from havir_lib.config import Config, load_config, wanted_device
+from havir_lib.config import PLANNED, Config, load_config, profile_digest, wanted_device
 from havir_lib.devices import describe_device, gpu_problem, pick_device
-from havir_lib.errors import ConfigError
+from havir_lib.errors import ConfigError, RunError
 from havir_lib.paths import Workspace, workspace_of
 from havir_lib.targets.vae import full_size
 
@@ -96,7 +97,18 @@ def open_run(profile: str | Path = "demo", overrides: dict[str, Any] | None = No
         Name of a profile in ``configs/`` or path of a YAML file.
     overrides : dict, optional
         Dotted keys to change, e.g. ``{"diffusion.steps": 50}``.
+
+    Raises
+    ------
+    RunError
+        If the run that this step belongs to was planned with a profile that is edited by now: its
+        figures and tables would be of two configurations.
     """
+    if os.environ.get(PLANNED, found := profile_digest(profile)) != found:
+        raise RunError(
+            f"The profile {profile} was edited after this run had begun. Start the run again: it "
+            "goes on with the new settings and keeps what does not depend on them."
+        )
     config = load_config(profile, overrides)
     run = Run(config, workspace_of(config.profile, config.workspace), pick_device(config.device))
     _log_to_console()

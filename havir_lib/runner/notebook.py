@@ -7,6 +7,7 @@ up by the name ``python3`` may be any Python of the machine.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -33,13 +34,18 @@ class OwnKernelManager(AsyncKernelManager):
         return KernelSpec(argv=command, display_name="HAVIR", language="python")
 
 
-def execute(notebook: str, log: str, executed: str, parameters: dict, cwd: str) -> None:
+def execute(
+    notebook: str, log: str, executed: str, parameters: dict, cwd: str, variables: dict[str, str]
+) -> None:
     """Run a notebook; its outputs go to `log` as they come, and to `executed` when all is well.
+
+    `variables` are added to the environment of its kernel.
 
     Two kernels that start at once may choose the same port; one then dies before it has run
     anything, and is started again.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
+    os.environ.update(variables)
     for attempt in range(1, TRIES + 1):
         try:
             _papermill(notebook, log, parameters, cwd)

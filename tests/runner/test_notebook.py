@@ -40,6 +40,7 @@ def notebook_step(folder, *cells, parameters=None):
         "executed": str(folder / "out.ipynb"),
         "parameters": parameters or {},
         "cwd": str(folder),
+        "variables": {"SAID_BY_THE_PLAN": "yes"},
     }
     return {
         "command": [sys.executable, "-m", "havir_lib.runner.notebook", json.dumps(request)],
@@ -79,6 +80,7 @@ def printed(folder):
 LOOK = """
 import json, os, sys, havir_lib, numpy
 names = ["OMP_NUM_THREADS", "MPLCONFIGDIR", "PYTHONNOUSERSITE", "MPLBACKEND"]
+names.append("SAID_BY_THE_PLAN")
 print(json.dumps({"python": sys.executable, "library": havir_lib.__file__, "numpy": numpy.__file__,
       "cwd": os.getcwd(), **{name: os.environ.get(name) for name in names}}))
 """
@@ -105,6 +107,7 @@ def test_the_kernel_is_this_python_with_this_library(tmp_path):
     assert seen["cwd"] == str(folder)
     assert seen["OMP_NUM_THREADS"] == "2"
     assert seen["PYTHONNOUSERSITE"] == "1"
+    assert seen["SAID_BY_THE_PLAN"] == "yes"
     assert seen["MPLCONFIGDIR"] == str(folder / "run" / "matplotlib")
     assert (folder / "run" / "done" / "s").is_file()
 
@@ -143,7 +146,7 @@ def test_papermill_takes_odd_paths_as_they_are(tmp_path, name, monkeypatch):
     monkeypatch.setattr(runner.papermill, "execute_notebook", record)
     folder = tmp_path / name
     paths = [str(folder / x) for x in ("in.ipynb", "log.ipynb", "out.ipynb")]
-    runner.execute(*paths, parameters={}, cwd=str(folder))
+    runner.execute(*paths, parameters={}, cwd=str(folder), variables={})
     assert list(made.values()) == paths[:2]
     assert (folder / "out.ipynb").read_text() == "{}"
     assert not (tmp_path / "pwned").exists()
@@ -160,12 +163,12 @@ def test_a_kernel_that_dies_before_it_runs_anything_is_started_again(tmp_path, m
 
     monkeypatch.setattr(runner.papermill, "execute_notebook", dies_twice)
     paths = [str(tmp_path / x) for x in ("in.ipynb", "log.ipynb", "out.ipynb")]
-    runner.execute(*paths, parameters={}, cwd=str(tmp_path))
+    runner.execute(*paths, parameters={}, cwd=str(tmp_path), variables={})
     assert len(tries) == 3
     tries.clear()
     monkeypatch.setattr(runner, "TRIES", 2)
     with pytest.raises(RuntimeError, match="Kernel died"):
-        runner.execute(*paths, parameters={}, cwd=str(tmp_path))
+        runner.execute(*paths, parameters={}, cwd=str(tmp_path), variables={})
 
 
 @pytest.mark.parametrize(
