@@ -46,7 +46,7 @@ def field_score(metric, truth: np.ndarray, made: np.ndarray) -> np.ndarray:
         prepared = [
             prepare(x, metric.preparation).permute(0, 2, 3, 1).numpy() for x in (truth, made)
         ]
-        if metric.comparison == "pixel_correlation":
+        if metric.name == "PixCorr":
             flat = [x.reshape(n, -1) for x in prepared]
             return np.array([np.corrcoef(a, b)[0, 1] for a, b in zip(*flat, strict=True)])
         options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
@@ -58,7 +58,7 @@ def field_score(metric, truth: np.ndarray, made: np.ndarray) -> np.ndarray:
             ]
         )
     reals, preds = (field_features(metric, x) for x in (truth, made))
-    if metric.comparison == "distance":
+    if not metric.higher_is_better:
         return np.array([correlation(a, b) for a, b in zip(reals, preds, strict=True)])
     r = np.corrcoef(reals, preds)[:n, n:]
     return (r < np.diag(r)).sum(axis=0) / (n - 1)

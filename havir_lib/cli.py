@@ -146,9 +146,7 @@ def _names(text: str) -> list[str]:
 @app.command()
 def simulate(profile: Profile = "demo", overrides: Overrides = "{}") -> None:
     """Write the simulated subjects of a profile to disk, in NSD's layout."""
-    from havir_lib.pipeline import steps
-
-    typer.echo(steps.data_root(_open(profile, overrides)))
+    typer.echo(_open(profile, overrides).data_root)
 
 
 @app.command()
@@ -173,13 +171,10 @@ def evaluate(
 ) -> None:
     """Score any method's reconstructions with the metrics of a profile."""
     from havir_lib.evaluation import evaluate_folder, summarise
-    from havir_lib.pipeline import brains
 
     opened = _open(profile, overrides, data)
     settings = opened.config.evaluation
-    scores = evaluate_folder(
-        folder, brains.stimuli(opened), settings.metrics, device=str(opened.device)
-    )
+    scores = evaluate_folder(folder, opened.stimuli, settings.metrics, device=str(opened.device))
     table = summarise(scores, (), settings.n_bootstrap, settings.confidence, opened.config.seed)
     if opened.simulated:
         typer.echo("SIMULATED stimuli")
@@ -212,8 +207,8 @@ def mini_evaluate(
     overrides: Overrides = "{}",
 ) -> None:
     """Measure the small models on 1,000 held-out scenes; writes a table and two figures."""
+    from havir_lib.pages import small_models
     from havir_lib.paths import MINI_WEIGHTS
-    from havir_lib.pipeline import small_models
 
     run = _open(profile, overrides)
     table = small_models.publish(run, folder, weights or MINI_WEIGHTS, generated)
@@ -244,7 +239,7 @@ def subject_check(
 
 
 def _open(profile: str, overrides: str, data: Path | None = None) -> Any:
-    from havir_lib.pipeline import open_run
+    from havir_lib.run import open_run
 
     return open_run(profile, _settings(overrides, data))
 

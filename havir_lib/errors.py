@@ -25,6 +25,10 @@ class SpaceError(HavirError):
     """A brain map is in another space than the picture or transform it is meant for."""
 
 
+class CacheError(HavirError):
+    """A result cannot be cached: it cannot be told what it depends on, or how to keep it."""
+
+
 class WeightsError(HavirError):
     """Model weights are missing, incomplete, or belong to another architecture."""
 

@@ -19,27 +19,12 @@ from havir_lib.config import (
     wanted_device,
 )
 from havir_lib.download import manifest
+from havir_lib.pages.index import promised
 from havir_lib.paths import PROJECT_ROOT, Workspace, workspace_of
 from havir_lib.provenance import digest, source_digest
 from havir_lib.runner.supervisor import write_plan
 
 PER_SUBJECT = ("04_structural_generator", "05_semantic_extractor")
-FIGURES = {
-    "00_start_here": ["fig1_framework"],
-    "01_roi_definition": ["roi_maps"],
-    "02_voxel_counts": ["noise_ceiling"],
-    "03_targets": ["recovery_check"],
-    "06_reconstruction": ["fig2_reconstructions"],
-    "07_sota_comparison": ["fig3_comparison"],
-    "08_ablations": ["fig4_ablations"],
-    "09_interpretability": ["fig5_interpretability_base", "fig6_interpretability_others"],
-}
-TABLES = {
-    "01_roi_definition": ["table1_rois"],
-    "02_voxel_counts": ["table2_voxel_counts"],
-    "07_sota_comparison": ["table3_comparison"],
-    "08_ablations": ["table4_ablations"],
-}
 AFTER = {
     "00_start_here": [],
     "01_roi_definition": ["00_start_here"],
@@ -194,7 +179,7 @@ class Plan:
         return Step(
             name,
             [sys.executable, "-m", "havir_lib.runner.notebook", json.dumps(request)],
-            [request["executed"], *self._outputs(notebook)],
+            [request["executed"], *self._outputs(notebook, subject)],
             str(log.with_suffix(".txt")),
             self._after(notebook, subject),
             self._resources(notebook),
@@ -228,10 +213,16 @@ class Plan:
             before.append(_named(notebook, base))
         return before
 
-    def _outputs(self, notebook: str) -> list[str]:
-        figures = [self.workspace.figures / f"{name}.png" for name in FIGURES.get(notebook, [])]
-        tables = [self.workspace.tables / f"{name}.csv" for name in TABLES.get(notebook, [])]
-        return [str(path) for path in figures + tables]
+    def _outputs(self, notebook: str, subject: str | None) -> list[str]:
+        places = {
+            "figure": (self.workspace.figures, ".png"),
+            "table": (self.workspace.tables, ".csv"),
+        }
+        return [
+            str(folder / f"{name}{suffix}")
+            for kind, (folder, suffix) in places.items()
+            for name in promised(notebook, kind, subject)
+        ]
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from havir_lib.cache import cached
+import havir_lib.data.layout
+from havir_lib.cache.content import frozen
+from havir_lib.cache.remember import remember_folder
 from havir_lib.config import Config, Data
 from havir_lib.data.betas import BetasHeader, read_betas, read_header
 from havir_lib.data.layout import NsdLayout, layout_of, used_sessions
@@ -25,7 +27,7 @@ from havir_lib.errors import DataError, ShapeError
 from havir_lib.io import load_arrays, save_arrays
 from havir_lib.noise_ceiling import estimate_ncsnr
 from havir_lib.paths import workspace_of
-from havir_lib.provenance import source_digest, stamp
+from havir_lib.provenance import stamp
 
 log = logging.getLogger(__name__)
 EXTRACTION_SETTINGS = {"betas_version", "space", "roi_folder", "bad_voxels", "roles"}
@@ -54,18 +56,21 @@ def load_subject(
     """
     layout = layout_of(config, root)
     sessions = used_sessions(layout, name, config.data.sessions_of(name))
-    recipe = {
-        "subject": name,
-        "sessions": sessions,
-        "settings": config.data.model_dump(mode="json", include=EXTRACTION_SETTINGS),
-        "files": [stamp(path) for path in _input_files(layout, name, sessions)],
-        "source": source_digest("data", "noise_ceiling"),
-    }
     store = Path(cache) if cache else workspace_of(config.profile, config.workspace).cache
-    folder = cached(
-        store, "subjects", recipe, lambda f: extract(f, layout, config.data, name, sessions)
+    made = remember_folder(
+        store,
+        "subjects",
+        extract,
+        name=name,
+        sessions=sessions,
+        how={"layout": layout, "data": config.data},
+        given={
+            "settings": config.data.model_dump(mode="json", include=EXTRACTION_SETTINGS),
+            "files": [stamp(path) for path in _input_files(layout, name, sessions)],
+        },
+        also=(havir_lib.data.layout,),
     )
-    return _assemble(folder, name, config.data)
+    return _assemble(made.path, name, config.data)
 
 
 def _input_files(layout: NsdLayout, name: str, sessions: list[int]) -> Iterable[Path]:
@@ -227,7 +232,7 @@ def _assemble(folder: Path, name: str, data: Data) -> Subject:
     trials["is_train"] = ~trials["is_test"]
     betas = np.load(folder / "betas.npy", mmap_mode="r")
     is_train = trials["is_train"].to_numpy()
-    return Subject(
+    subject = Subject(
         name=name,
         trials=trials,
         betas=betas,
@@ -239,3 +244,4 @@ def _assemble(folder: Path, name: str, data: Data) -> Subject:
         **arrays,
         **normalised(betas, trials, is_train, unit, data.zscore),
     )
+    return frozen(subject)

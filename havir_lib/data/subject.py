@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
+from havir_lib.cache.content import frozen
 from havir_lib.data.split import check_split, first_sessions
 from havir_lib.data.zscore import WHAT_IT_SEES, Zscore, apply_statistics, statistics_of
 from havir_lib.noise_ceiling import noise_ceiling
-from havir_lib.provenance import digest
 
 log = logging.getLogger(__name__)
 
@@ -86,12 +85,12 @@ class Subject:
         """V."""
         return len(self.ijk)
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """Hash of everything a model trained on this subject depends on."""
+    @property
+    def content(self) -> list:
+        """Everything that a model trained on this subject depends on."""
         used = self.trials[["session", "image", "is_test", "is_train"]].to_numpy(dtype=np.int64)
-        content = [used, self.ijk, self.structural, self.semantic, self.betas]
-        return digest([self.name, self.zscore, self.unit, *map(np.asarray, content)])
+        voxels = [self.ijk, self.structural, self.semantic]
+        return [self.name, self.zscore, self.unit, used, *voxels, self.betas]
 
     def hours(self, n_sessions: int) -> Subject:
         """The same subject with only its first sessions (one hour each) to train on.
@@ -191,7 +190,7 @@ def average_repeats(
 def with_training(subject: Subject, is_train: np.ndarray) -> Subject:
     """The subject with other training trials, z-scored by these alone."""
     arrays = normalised(subject.betas, subject.trials, is_train, subject.unit, subject.zscore)
-    return replace(subject, trials=subject.trials.assign(is_train=is_train), **arrays)
+    return frozen(replace(subject, trials=subject.trials.assign(is_train=is_train), **arrays))
 
 
 def with_zscore(subject: Subject, zscore: Zscore) -> Subject:

@@ -7,7 +7,7 @@ Shape words: n images, F features, H W pixels.
 """
 
 from havir_lib.evaluation.folder import evaluate_folder
-from havir_lib.evaluation.metrics import METRICS, Metric, get_metrics
+from havir_lib.evaluation.metrics import METRICS, Metric, add_metric, get_metrics
 from havir_lib.evaluation.scoring import TruthFeatures, score
 from havir_lib.evaluation.statistics import compare, summarise
 
@@ -15,6 +15,7 @@ __all__ = [
     "METRICS",
     "Metric",
     "TruthFeatures",
+    "add_metric",
     "compare",
     "evaluate_folder",
     "get_metrics",

@@ -12,13 +12,17 @@ pooled features, an image embedding) on networks that Python packages ship.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
-from havir_lib.errors import ConfigError
+import numpy as np
 
-Comparison = Literal["pixel_correlation", "ssim", "ssim_columnwise", "two_way", "distance"]
+from havir_lib.errors import ConfigError
+from havir_lib.evaluation.distance import correlation_distance
+from havir_lib.evaluation.identification import two_way_identification
+from havir_lib.evaluation.pixels import pixel_correlation, ssim
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
@@ -54,37 +58,45 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Metric:
-    """One column of a comparison table.
+    """One column of a comparison table: everything that any table or figure asks of it.
 
     Attributes
     ----------
     name : str
         Column name, with the network's real name.
-    comparison : str
-        ``pixel_correlation`` and ``distance`` are Pearson's r and 1 - r of an image and its
-        reconstruction; ``two_way`` is the share of other images that the right one beats (chance
-        0.5); ``ssim`` is structural similarity in two dimensions, ``ssim_columnwise`` the one that
-        scikit-image below 0.20 computed when given ``multichannel=True`` for a grey image.
+    compare : callable
+        ``compare(reals, preds, device=...)`` gives one value per image, (n,): of pixels (n, H, W,
+        3) in 0..1 as tensors, or of features (n, F) as arrays.
     preparation : Preparation
     network, node : str or None
         Name in :data:`havir_lib.evaluation.networks.NETWORKS` and the module inside it whose
-        output is compared; an empty node is the network's own output.
+        output is compared; an empty node is the network's own output. None: pixels are compared.
     higher_is_better : bool
+    chance : float or None
+        The score of a guess, where there is one: 0.5 for two-way identification.
     description, source : str
         For readers of tables: what it measures, and where its settings come from.
     """
 
     name: str
-    comparison: Comparison
+    compare: Callable[..., np.ndarray]
     preparation: Preparation
     network: str | None = None
     node: str | None = None
-    higher_is_better: bool = field(init=False)
+    higher_is_better: bool = True
+    chance: float | None = None
     description: str = ""
     source: str = ""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "higher_is_better", self.comparison != "distance")
+    @property
+    def content(self) -> list:
+        """What its values depend on; not what it is called by readers."""
+        return [self.name, self.compare, self.preparation, self.network, self.node]
+
+    @property
+    def of_pixels(self) -> bool:
+        """Whether pixels are compared (layout), not a network's features (meaning)."""
+        return self.network is None
 
     @property
     def label(self) -> str:
@@ -107,86 +119,160 @@ def _demo_input(size: int, normalisation: tuple) -> Preparation:
 
 _PIXELS = _field_input(425, UNCHANGED)
 
+_SSIM_COLUMNWISE = partial(ssim, columnwise=True)
+# 1 - r of the features of an image and its reconstruction: the smaller, the better.
+_distance = partial(Metric, compare=correlation_distance, higher_is_better=False)
+_two_way = partial(Metric, compare=two_way_identification, chance=0.5)
+
 _ROWS = [
     # Pixels: both profiles.
     Metric(
-        "PixCorr", "pixel_correlation", _PIXELS, source=_FIELD,
+        "PixCorr",
+        pixel_correlation,
+        _PIXELS,
+        source=_FIELD,
         description="Pearson correlation of all RGB values at 425 px",
     ),
     Metric(
-        "SSIM", "ssim", _PIXELS, source=f"{_FIELD}, scikit-image 0.20 and later",
+        "SSIM",
+        ssim,
+        _PIXELS,
+        source=f"{_FIELD}, scikit-image 0.20 and later",
         description="structural similarity of grey images at 425 px, Gaussian window, sigma 1.5",
     ),
     Metric(
-        "SSIM-columnwise", "ssim_columnwise", _PIXELS,
+        "SSIM-columnwise",
+        _SSIM_COLUMNWISE,
+        _PIXELS,
         source="the same call under scikit-image 0.19 and earlier, e.g. Brain-Diffuser",
         description="mean over image columns of one-dimensional structural similarity",
     ),
     # Networks of the paper.
-    Metric(
-        "AlexNet(2)", "two_way", _field_input(256, IMAGENET), "alexnet", "features.4",
-        source=_FIELD, description="identification by AlexNet features after the 2nd convolution",
+    _two_way(
+        "AlexNet(2)",
+        preparation=_field_input(256, IMAGENET),
+        network="alexnet",
+        node="features.4",
+        source=_FIELD,
+        description="identification by AlexNet features after the 2nd convolution",
     ),
-    Metric(
-        "AlexNet(5)", "two_way", _field_input(256, IMAGENET), "alexnet", "features.11",
-        source=_FIELD, description="identification by AlexNet features after the 5th convolution",
+    _two_way(
+        "AlexNet(5)",
+        preparation=_field_input(256, IMAGENET),
+        network="alexnet",
+        node="features.11",
+        source=_FIELD,
+        description="identification by AlexNet features after the 5th convolution",
     ),
-    Metric(
-        "Inception", "two_way", _field_input(342, IMAGENET), "inception_v3", "avgpool",
-        source=_FIELD, description="identification by pooled Inception v3 features",
+    _two_way(
+        "Inception",
+        preparation=_field_input(342, IMAGENET),
+        network="inception_v3",
+        node="avgpool",
+        source=_FIELD,
+        description="identification by pooled Inception v3 features",
     ),
-    Metric(
-        "CLIP", "two_way", _field_input(224, CLIP), "clip_vit_l14", "",
-        source=_FIELD, description="identification by CLIP ViT-L/14 image embeddings",
+    _two_way(
+        "CLIP",
+        preparation=_field_input(224, CLIP),
+        network="clip_vit_l14",
+        node="",
+        source=_FIELD,
+        description="identification by CLIP ViT-L/14 image embeddings",
     ),
-    Metric(
-        "EffNet-B", "distance", _field_input(255, IMAGENET), "efficientnet_b1", "avgpool",
-        source=_FIELD, description="correlation distance of pooled EfficientNet-B1 features",
+    _distance(
+        "EffNet-B",
+        preparation=_field_input(255, IMAGENET),
+        network="efficientnet_b1",
+        node="avgpool",
+        source=_FIELD,
+        description="correlation distance of pooled EfficientNet-B1 features",
     ),
-    Metric(
-        "SwAV", "distance", _field_input(224, IMAGENET), "swav_resnet50", "avgpool",
-        source=_FIELD, description="correlation distance of pooled SwAV ResNet-50 features",
+    _distance(
+        "SwAV",
+        preparation=_field_input(224, IMAGENET),
+        network="swav_resnet50",
+        node="avgpool",
+        source=_FIELD,
+        description="correlation distance of pooled SwAV ResNet-50 features",
     ),
     # Networks that packages ship.
-    Metric(
-        "EffNetLite0(2)", "two_way", _demo_input(224, LITE), "efficientnet_lite0", "_blocks.2",
+    _two_way(
+        "EffNetLite0(2)",
+        preparation=_demo_input(224, LITE),
+        network="efficientnet_lite0",
+        node="_blocks.2",
         source=_DEMO.format("AlexNet(2)"),
         description="identification by EfficientNet-Lite0 features after the 2nd stage",
     ),
-    Metric(
-        "EffNetLite0(5)", "two_way", _demo_input(224, LITE), "efficientnet_lite0", "_blocks.10",
+    _two_way(
+        "EffNetLite0(5)",
+        preparation=_demo_input(224, LITE),
+        network="efficientnet_lite0",
+        node="_blocks.10",
         source=_DEMO.format("AlexNet(5)"),
         description="identification by EfficientNet-Lite0 features after the 5th stage",
     ),
-    Metric(
-        "EffNetLite2", "two_way", _demo_input(260, LITE), "efficientnet_lite2", "_avg_pooling",
+    _two_way(
+        "EffNetLite2",
+        preparation=_demo_input(260, LITE),
+        network="efficientnet_lite2",
+        node="_avg_pooling",
         source=_DEMO.format("Inception"),
         description="identification by pooled EfficientNet-Lite2 features",
     ),
-    Metric(
-        "MiniCLIP", "two_way", _demo_input(128, CLIP), "mini_clip", "",
+    _two_way(
+        "MiniCLIP",
+        preparation=_demo_input(128, CLIP),
+        network="mini_clip",
+        node="",
         source=_DEMO.format("CLIP"),
         description="identification by image embeddings of the companion's small CLIP; like the "
         "paper's CLIP it is also a decoding target, which favours it",
     ),
-    Metric(
-        "EffNetLite0-dist", "distance", _demo_input(224, LITE), "efficientnet_lite0",
-        "_avg_pooling", source=_DEMO.format("EffNet-B"),
+    _distance(
+        "EffNetLite0-dist",
+        preparation=_demo_input(224, LITE),
+        network="efficientnet_lite0",
+        node="_avg_pooling",
+        source=_DEMO.format("EffNet-B"),
         description="correlation distance of pooled EfficientNet-Lite0 features",
     ),
-    Metric(
-        "EffNetLite2-dist", "distance", _demo_input(260, LITE), "efficientnet_lite2",
-        "_avg_pooling", source=_DEMO.format("SwAV"),
+    _distance(
+        "EffNetLite2-dist",
+        preparation=_demo_input(260, LITE),
+        network="efficientnet_lite2",
+        node="_avg_pooling",
+        source=_DEMO.format("SwAV"),
         description="correlation distance of pooled EfficientNet-Lite2 features",
     ),
-    Metric(
-        "MiniCLIP-dist", "distance", _demo_input(128, CLIP), "mini_clip", "",
+    _distance(
+        "MiniCLIP-dist",
+        preparation=_demo_input(128, CLIP),
+        network="mini_clip",
+        node="",
         source=_DEMO.format("SwAV"),
         description="correlation distance of small-CLIP image embeddings; also a decoding target",
     ),
-]  # fmt: skip
+]
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}
+BUILT_IN = frozenset(METRICS)
+
+
+def add_metric(metric: Metric) -> Metric:
+    """Make a metric known by its name, to tables, figures and ``evaluation.metrics``.
+
+    Raises
+    ------
+    ConfigError
+        If it has the name of one of the companion's own.
+    """
+    if metric.name in BUILT_IN:
+        raise ConfigError(f"{metric.name!r} is one of the companion's metrics; use another name.")
+    METRICS[metric.name] = metric
+    return metric
+
 
 EMBEDDING_SCORES: dict[str, str] = {
     "latent correlation": "Pearson's r of predicted and true latent of an image",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,22 +11,11 @@ from tqdm.auto import tqdm
 
 from havir_lib.errors import ShapeError
 from havir_lib.evaluation import networks
-from havir_lib.evaluation.distance import correlation_distance
-from havir_lib.evaluation.identification import two_way_identification
 from havir_lib.evaluation.metrics import Metric, Preparation, get_metrics
-from havir_lib.evaluation.pixels import pixel_correlation, ssim
 from havir_lib.evaluation.preparation import check_images, prepare
 from havir_lib.provenance import digest
 
 log = logging.getLogger(__name__)
-
-COMPARISONS = {
-    "pixel_correlation": pixel_correlation,
-    "ssim": ssim,
-    "ssim_columnwise": partial(ssim, columnwise=True),
-    "two_way": two_way_identification,
-    "distance": correlation_distance,
-}
 
 
 class TruthFeatures:
@@ -98,14 +86,26 @@ def score(
     WeightsError
         If a network's weights are missing.
     """
-    rows = get_metrics(metrics)
+    ids = range(len(truth)) if image_ids is None else image_ids
+    return score_by(get_metrics(metrics), reconstructions, truth, ids, device, batch_size)
+
+
+def score_by(
+    rows: Sequence[Metric],
+    reconstructions: np.ndarray,
+    truth: np.ndarray | TruthFeatures,
+    image_ids: Sequence[int],
+    device: str = "cpu",
+    batch_size: int = 32,
+) -> pd.DataFrame:
+    """:func:`score` by metrics that need not be known by name."""
     if not isinstance(truth, TruthFeatures):
         truth = _remembered(truth, device, batch_size)
-    ids = list(range(len(truth))) if image_ids is None else list(image_ids)
+    ids = list(image_ids)
     _check(reconstructions, truth, ids)
     values: dict[str, np.ndarray] = {}
-    for group in _groups(rows):
-        compare = _pixel_scores if group[0].network is None else _feature_scores
+    for group in _groups(list(rows)):
+        compare = _pixel_scores if group[0].of_pixels else _feature_scores
         values.update(compare(reconstructions, truth, group))
     tables = [pd.DataFrame({"image": ids, "metric": m.name, "value": values[m.name]}) for m in rows]
     return pd.concat(tables, ignore_index=True)
@@ -142,9 +142,7 @@ def _pixel_scores(
             for images in (truth.images, reconstructions)
         )
         for metric in group:
-            parts[metric.name].append(
-                COMPARISONS[metric.comparison](reals, preds, device=truth.device)
-            )
+            parts[metric.name].append(metric.compare(reals, preds, device=truth.device))
     return {name: np.concatenate(values) for name, values in parts.items()}
 
 
@@ -154,7 +152,7 @@ def _feature_scores(
     reals = truth.of(group)
     preds = _features(reconstructions, group, truth.device, truth.batch_size)
     return {
-        metric.name: COMPARISONS[metric.comparison](real, pred, device=truth.device)
+        metric.name: metric.compare(real, pred, device=truth.device)
         for metric, real, pred in zip(group, reals, preds, strict=True)
     }
 

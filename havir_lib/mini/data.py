@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from havir_lib.cache import cached
+from havir_lib.cache.remember import remember_folder
 from havir_lib.errors import ConfigError
 from havir_lib.io import load_arrays, read_json, save_arrays, write_json
-from havir_lib.provenance import source_digest
+from havir_lib.simulation import scenes
 from havir_lib.simulation.scenes import CATEGORIES, LIGHTS, SETTINGS, Scene, make_scene, render
 
 SIZE = 128
@@ -74,15 +74,16 @@ def load_scenes(root: Path, n: int, first: int = 0, workers: int | None = None) 
             f"Expected scene seeds below {EXPERIMENT_SEED}, found {first} to {first + n - 1}: "
             "those belong to the simulated experiment, whose pictures must stay unseen."
         )
-    recipe = {
-        "first": first,
-        "n": n,
-        "size": SIZE,
-        "min_visible": MIN_VISIBLE,
-        "source": source_digest("simulation/scenes"),
-    }
-    workers = workers or os.cpu_count() or 1
-    return read_scenes(cached(root, "scenes", recipe, lambda path: _build(path, first, n, workers)))
+    made = remember_folder(
+        root,
+        "scenes",
+        _build,
+        first,
+        n,
+        how={"workers": workers or os.cpu_count() or 1},
+        also=(scenes,),
+    )
+    return read_scenes(made.path)
 
 
 def read_scenes(folder: Path) -> SceneSet:

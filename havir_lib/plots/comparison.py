@@ -193,7 +193,7 @@ def metric_title(metric: str) -> str:
 
 def has_chance(metric: str) -> bool:
     """Whether a guess would score :data:`CHANCE`."""
-    return metric in METRICS and METRICS[metric].comparison == "two_way"
+    return metric in METRICS and METRICS[metric].chance is not None
 
 
 def _score_handles(scores: pd.DataFrame, chance: bool) -> list[Line2D]:

@@ -108,12 +108,12 @@ def identity(weights: Weights) -> dict[str, Any]:
 
 
 def model_identity(weights: Weights) -> dict[str, Any]:
-    """What the model is: file hashes of a folder or file, else name and tag."""
+    """What the model is: hashes of its files; before they were fetched, name and tag."""
     name, folder = _locate(weights)
     if folder:
         files = sorted(file for file in folder.iterdir() if file.is_file())
         return {file.name: file_digest(file) for file in files}
-    pretrained = Path(weights.clip_pretrained or "")
+    pretrained = Path(_pretrained(weights) or "")
     tag = file_digest(pretrained) if pretrained.is_file() else weights.clip_pretrained
     return {"model": name, "pretrained": tag}
 

@@ -11,23 +11,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from havir_lib.cache import cached
+from havir_lib.cache.remember import Folder, remember, remember_folder
 from havir_lib.config import Config
 from havir_lib.data.stimuli import Stimuli
 from havir_lib.errors import DataError, WeightsError
 from havir_lib.io import read_json, write_json
-from havir_lib.provenance import digest, source_digest, stamp
+from havir_lib.provenance import stamp
 from havir_lib.targets import clip, vae
 
 Batches = Iterator[tuple[np.ndarray, ...]]
+AT_ONCE = 64  # pictures in memory
+ARRAYS = {"latents": ("latents",), "tokens": ("image_tokens", "text_tokens")}
+"""What is computed together, by one model, and the arrays it makes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +42,10 @@ class Targets:
     image_ids : ndarray of int, (n,)
     read : callable
         ``read(name)`` gives the array of that name.
-    key : str
-        Identifies the content, for results that depend on it.
     """
 
     image_ids: np.ndarray
     read: Callable[[str], np.ndarray]
-    key: str = ""
 
     @cached_property
     def latents(self) -> np.ndarray:
@@ -82,7 +82,7 @@ class Targets:
     def select(self, ids: np.ndarray) -> Targets:
         """The targets of these images, in this order; errors as of :meth:`rows`."""
         rows = self.rows(ids)
-        return Targets(self.image_ids[rows], lambda name: getattr(self, name)[rows], self.key)
+        return Targets(self.image_ids[rows], lambda name: getattr(self, name)[rows])
 
 
 def compute_targets(
@@ -102,8 +102,9 @@ def compute_targets(
     image_ids : ndarray of int, (n,)
         Ids without duplicates.
     cache : Path, optional
-        Cache folder. The arrays are then memory-mapped, and an interrupted computation continues
-        where it was. None: compute in memory.
+        Cache folder. The arrays are then memory-mapped and read-only, and an interrupted
+        computation continues where it was. Their key is the content of pictures, captions and
+        weights, so a copied data set is not encoded again. None: compute in memory.
 
     Raises
     ------
@@ -114,60 +115,87 @@ def compute_targets(
     ids = np.asarray(image_ids)
     if n_again := len(ids) - len(np.unique(ids)):
         raise DataError(f"Expected each image id once, but {n_again} of {len(ids)} occur again.")
-    common = {"images": ids, "stimuli": stamp(stimuli.path), "source": source_digest("targets")}
-    recipes = {kind: {**common, **kind.inputs(config, stimuli)} for kind in KINDS}
 
-    @lru_cache(maxsize=len(KINDS))
-    def arrays(kind: Kind) -> dict[str, np.ndarray]:
-        encode = partial(kind.encode, config, stimuli, device=device)
+    @lru_cache(maxsize=len(ARRAYS))
+    def arrays(kind: str) -> dict[str, np.ndarray]:
         if cache is None:
-            parts = zip(*encode(ids), strict=True)
-            return dict(zip(kind.arrays, map(np.concatenate, parts), strict=True))
-        write = partial(_write, names=kind.arrays, ids=ids, encode=encode)
-        done = cached(cache, kind.name, recipes[kind], write)
-        return {name: np.load(done / f"{name}.npy", mmap_mode="r") for name in kind.arrays}
+            encode = {"latents": encode_latents, "tokens": encode_tokens}[kind]
+            parts = zip(*encode(config, stimuli, ids, device), strict=True)
+            return dict(zip(ARRAYS[kind], map(np.concatenate, parts), strict=True))
+        made = _latents(cache, config, stimuli, ids, device) if kind == "latents" else (
+            _tokens(cache, config, stimuli, ids, device)
+        )  # fmt: skip
+        return {name: np.load(made.path / f"{name}.npy", mmap_mode="r") for name in ARRAYS[kind]}
 
     def read(name: str) -> np.ndarray:
-        return arrays(next(kind for kind in KINDS if name in kind.arrays))[name]
+        return arrays(next(kind for kind, names in ARRAYS.items() if name in names))[name]
 
-    return Targets(ids, read, digest(list(recipes.values())))
-
-
-@dataclass(frozen=True)
-class Kind:
-    """Arrays that one model makes.
-
-    Attributes
-    ----------
-    name : str
-        Names its folder in the cache.
-    arrays : tuple of str
-    inputs : callable
-        ``inputs(config, stimuli)``: what the arrays depend on besides the images.
-    encode : callable
-        ``encode(config, stimuli, ids, device)``: the arrays of one batch after the other, float16.
-    """
-
-    name: str
-    arrays: tuple[str, ...]
-    inputs: Callable[[Config, Stimuli], dict[str, Any]]
-    encode: Callable[..., Batches]
+    return Targets(ids, read)
 
 
-def _latents_inputs(config: Config, stimuli: Stimuli) -> dict[str, Any]:
-    return {"vae": vae.identity(vae.diffusion_folder(config.weights))}
+def _latents(
+    cache: Path, config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device | str
+) -> Folder:
+    return remember_folder(
+        cache,
+        "latents",
+        write_latents,
+        how={"config": config, "stimuli": stimuli, "ids": ids, "device": device},
+        given={
+            "pictures": picture_content(cache, stimuli, ids),
+            "vae": vae.identity(vae.diffusion_folder(config.weights)),
+        },
+    )
 
 
-def _tokens_inputs(config: Config, stimuli: Stimuli) -> dict[str, Any]:
-    return {
-        "clip": clip.identity(config.weights),
-        "captions": [stamp(file) for file in stimuli.caption_files],
-        "captions_per_image": config.targets.captions_per_image,
-    }
+def _tokens(
+    cache: Path, config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device | str
+) -> Folder:
+    return remember_folder(
+        cache,
+        "tokens",
+        write_tokens,
+        how={"config": config, "stimuli": stimuli, "ids": ids, "device": device},
+        given={
+            "pictures": picture_content(cache, stimuli, ids),
+            "captions": stimuli.captions(ids, config.targets.captions_per_image),
+            "clip": clip.identity(config.weights),
+        },
+    )
+
+
+def picture_content(cache: Path, stimuli: Stimuli, ids: np.ndarray) -> np.ndarray:
+    """SHA-256 of each picture; found again while the file's size and time stay the same."""
+    how = {"stimuli": stimuli, "ids": ids}
+    given = {"images": ids, "file": stamp(stimuli.path)}
+    return remember(cache, "picture_digests", picture_digests, how=how, given=given)
+
+
+def picture_digests(stimuli: Stimuli, ids: np.ndarray) -> np.ndarray:
+    """SHA-256 of the pixels of each picture, ndarray of text (n,)."""
+    parts = (stimuli.images(part) for part in _parts(ids, AT_ONCE, "pictures read"))
+    return np.array([sha256(picture.tobytes()).hexdigest() for part in parts for picture in part])
+
+
+def write_latents(
+    folder: Path, config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device | str
+) -> None:
+    """Encode into ``latents.npy`` in `folder`, or go on where an earlier call stopped."""
+    _write(folder, ARRAYS["latents"], ids, partial(encode_latents, config, stimuli, device=device))
+
+
+def write_tokens(
+    folder: Path, config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device | str
+) -> None:
+    """Encode into ``image_tokens.npy`` and ``text_tokens.npy``, as :func:`write_latents`."""
+    _write(folder, ARRAYS["tokens"], ids, partial(encode_tokens, config, stimuli, device=device))
 
 
 @torch.inference_mode()
-def _latents(config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device) -> Batches:
+def encode_latents(
+    config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device | str
+) -> Batches:
+    """Latents (b, C, h, w) float16 of one batch of images after the other."""
     folder = vae.diffusion_folder(config.weights)
     autoencoder = vae.load_vae(folder, device)
     size = vae.image_size(folder, autoencoder)
@@ -176,20 +204,17 @@ def _latents(config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.de
 
 
 @torch.inference_mode()
-def _tokens(config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device) -> Batches:
+def encode_tokens(
+    config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device | str
+) -> Batches:
+    """Image tokens (b, Ti, D) and text tokens (b, n_captions, Tt, D) float16, batch by batch."""
     encoder = clip.load_clip(config.weights, device)
     n_captions = config.targets.captions_per_image
     for part in _parts(ids, config.targets.batch_size, "tokens"):
         captions = stimuli.captions(part, n_captions)
         text = encoder.text_tokens([caption for five in captions for caption in five])
-        text = text.unflatten(0, (len(part), n_captions))
+        text = text.unflatten(0, (len(part), n_captions))  # (b, n_captions, Tt, D)
         yield _half(encoder.image_tokens(stimuli.images(part)), part), _half(text, part)
-
-
-KINDS = (
-    Kind("latents", ("latents",), _latents_inputs, _latents),
-    Kind("tokens", ("image_tokens", "text_tokens"), _tokens_inputs, _tokens),
-)
 
 
 def _parts(ids: np.ndarray, size: int, what: str) -> Iterator[np.ndarray]:

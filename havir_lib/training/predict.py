@@ -7,20 +7,13 @@ width, V voxels.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import nn
 
-from havir_lib.data.subject import Subject
-from havir_lib.errors import DataError, ShapeError
-from havir_lib.io import load_arrays, save_arrays
-from havir_lib.targets import Targets
-from havir_lib.training.checkpoint import load_model
+from havir_lib.errors import ShapeError
 from havir_lib.training.data import check_finite
-from havir_lib.training.state import BEST
 
 BATCH = 256
 
@@ -53,24 +46,10 @@ class Predictions:
         if len(set(lengths.values())) != 1:
             raise ShapeError(f"Expected as many of each as there are images, found {lengths}.")
 
-    def save(self, path: Path) -> None:
-        """Write an ``.npz`` in float32."""
-        arrays = {name: array.astype(np.float32) for name, array in self.present.items()}
-        save_arrays(path, **{**arrays, "image_ids": self.image_ids})
-
-    @classmethod
-    def load(cls, path: Path) -> Predictions:
-        """Read what :meth:`save` wrote.
-
-        Raises
-        ------
-        DataError
-            If the file is missing, damaged, or holds something else.
-        """
-        try:
-            return cls(**{"latents": None, "text_tokens": None} | load_arrays(path))
-        except (OSError, ValueError, TypeError, BadZipFile) as error:
-            raise DataError(f"{path} holds no predictions ({error}). Delete it.") from None
+    def select(self, rows: np.ndarray) -> Predictions:
+        """Some of the images."""
+        chosen = {name: array[rows] for name, array in self.present.items()}
+        return Predictions(**{"latents": None, "text_tokens": None} | chosen)
 
 
 @torch.no_grad()
@@ -97,39 +76,50 @@ def predict(
     return tuple(results)
 
 
-def predict_test(
-    folders: dict[str, Path],
-    subject: Subject,
-    betas: np.ndarray | None = None,
+def predict_images(
+    semantic: nn.Module,
+    semantic_betas: np.ndarray,
+    image_ids: np.ndarray,
+    lengths: tuple[np.ndarray, np.ndarray],
+    structural: nn.Module | None = None,
+    structural_betas: np.ndarray | None = None,
+    text: bool = True,
     device: torch.device | str = "cpu",
 ) -> Predictions:
-    """Predict the test images of a subject with its two trained branches.
+    """What two trained branches predict for some images, tokens brought to full length.
 
     Parameters
     ----------
-    folders : dict
-        Folders of the trainings: ``{"structural": ..., "semantic": ...}``. Without the structural
-        one no latents are predicted.
-    subject : Subject
-        With the training sessions the branches were trained on, since these set the scale of its
-        test betas.
-    betas : ndarray, (n_test, V), optional
-        Instead of the subject's test betas, e.g. with shuffled voxels.
+    semantic, structural : nn.Module
+        Trained branches; without the structural one no latents are predicted.
+    semantic_betas, structural_betas : ndarray, (n, V)
+        Z-scored betas of each branch's voxels, one row per image.
+    image_ids : ndarray of int, (n,)
+    lengths : tuple of ndarray, (Ti,) and (Tt,)
+        From :func:`token_lengths`.
+    text : bool
+        Without, text tokens are left out, because the networks were not trained on any.
     """
-    betas = subject.test_betas if betas is None else betas
-    models = {branch: load_model(folder / BEST) for branch, folder in folders.items()}
     latents = None
-    if "structural" in models:
-        (latents,) = predict(models["structural"], betas[:, subject.structural], device)
-    image, text = predict(models["semantic"], betas[:, subject.semantic], device)
-    return Predictions(latents, image, text, subject.test_images)
+    if structural is not None:
+        (latents,) = predict(structural, structural_betas, device)
+    image, words = predict(semantic, semantic_betas, device)
+    made = rescale(Predictions(latents, image, words, image_ids), lengths)
+    return made if text else replace(made, text_tokens=None)
 
 
-def token_lengths(targets: Targets, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean length of each token over training images `ids`: image (Ti,) and text (Tt,)."""
-    rows = targets.rows(ids)
-    image = _lengths(targets.image_tokens, rows).mean(0)
-    return image, _lengths(targets.text_tokens, rows).mean((0, 1))
+def token_lengths(
+    image_tokens: np.ndarray, text_tokens: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean length of each token over training images `rows`: image (Ti,) and text (Tt,).
+
+    Parameters
+    ----------
+    image_tokens : ndarray, (n, Ti, D)
+    text_tokens : ndarray, (n, K, Tt, D)
+    rows : ndarray of int
+    """
+    return _lengths(image_tokens, rows).mean(0), _lengths(text_tokens, rows).mean((0, 1))
 
 
 def _lengths(tokens: np.ndarray, rows: np.ndarray) -> np.ndarray:

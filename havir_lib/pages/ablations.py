@@ -1,0 +1,127 @@
+"""Notebook 08: what each part does. Table IV and Figure 4."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from havir_lib.errors import ConfigError
+from havir_lib.evaluation.published import load_published
+from havir_lib.pages.pictures import chosen_of
+from havir_lib.pages.publish import Drawn, Table, figure, table
+from havir_lib.pages.scores_file import save_per_image
+from havir_lib.pages.summaries import BEST_NOTE, MEAN, compared, interval_note, ranked, readable
+from havir_lib.plots import figure_ablations
+from havir_lib.plots.comparison import figure_scores
+from havir_lib.reports import tables
+from havir_lib.run import Run
+from havir_lib.run.images import CONFIGURATIONS
+
+PAPER_ROWS = {
+    "HAVIR": "HAVIR",
+    "HAVIR (only z'_img)": "only z'",
+    "HAVIR (w/o z'_img)": "w/o z'",
+}
+"""Rows of published.csv that are the paper's own → configurations here."""
+TOLERANCE = 0.02
+NSD_ONLY = "The paper's numbers are for NSD; simulated subjects can't be held against them."
+
+
+def ablation_subjects(run: Run) -> list[str]:
+    """Subjects that are ablated: all, or those of ``comparison.ablation_subjects``.
+
+    Raises
+    ------
+    ConfigError
+        If one of those is not in the run.
+    """
+    settings = run.config.comparison
+    chosen = None if settings.full else settings.ablation_subjects
+    if unknown := set(chosen or ()) - set(run.subjects):
+        raise ConfigError(
+            f"comparison.ablation_subjects names {sorted(unknown)}, but this run has only "
+            f"{run.subjects}. Name some of those, or set it to null for all."
+        )
+    return list(chosen or run.subjects)
+
+
+def ablation_scores(run: Run) -> pd.DataFrame:
+    """Scores of every configuration, image by image."""
+    subjects = ablation_subjects(run)
+    return run.all_scores(configurations=tuple(CONFIGURATIONS), subjects=subjects)
+
+
+@table
+def table4(run: Run) -> Table:
+    """Table IV: the full model and its ablated configurations."""
+    save_per_image(run, ablation_scores(run), "table4_ablations")
+    frame = ranked(run, ablation_scores(run), "configuration")
+    shown = readable(frame[frame["subject"] == MEAN], ["configuration"])
+    note = f"{interval_note(run)} {BEST_NOTE}"
+    return Table(tables.table4_ablations(frame), "Ablations of the full model.", note, shown)
+
+
+@figure
+def figure4(run: Run) -> Drawn:
+    """Figure 4: the same test images, configuration by configuration."""
+    name = run.base_subject
+    ids = run.subject(name).test_images[chosen_of(run)]
+    columns = {each: run.images(name, configuration=each).of(ids) for each in CONFIGURATIONS}
+    drawn = figure_ablations(run.stimuli.images(ids), columns)
+    return Drawn(drawn, f"The full model and its ablated configurations ({name}).", columns)
+
+
+@figure
+def scores(run: Run) -> Drawn:
+    """Scores of every ablated configuration."""
+    frame = ranked(run, ablation_scores(run), "configuration")
+    caption = "Scores of the full model and its ablated configurations."
+    return Drawn(figure_scores(frame, "configuration"), caption, {"scores": frame})
+
+
+def paired_to_full(run: Run) -> pd.DataFrame:
+    """Paired differences of every ablated configuration to the full model."""
+    ablated = list(CONFIGURATIONS)[1:]
+    frame = compared(run, ablation_scores(run), "HAVIR", ablated, column="configuration")
+    frame[["difference", "low", "high"]] = -frame[["difference", "high", "low"]].to_numpy()
+    frame["d_z"] = -frame["d_z"]
+    return frame.drop(columns="configuration").rename(columns={"baseline": "configuration"})
+
+
+@table
+def dissociation(run: Run) -> Table:
+    """The same as a table."""
+    caption = "Ablated configurations minus the full model (negative: the configuration is worse)."
+    return Table(paired_to_full(run), caption)
+
+
+@table
+def paper_and_here(run: Run) -> Table | str:
+    """Every number that the paper's text gives for HAVIR, beside this run's; for runs on NSD."""
+    if run.simulated:
+        return NSD_ONLY
+    here = ranked(run, ablation_scores(run), "configuration")
+    caption = "Numbers in the paper's text, and the same from this run."
+    frame = beside_paper(here[here["subject"] == MEAN])
+    return Table(frame, caption, "The tolerance is this companion's choice.")
+
+
+def beside_paper(here: pd.DataFrame) -> pd.DataFrame:
+    """Numbers of the paper beside those of a run (columns configuration, metric, value, low, high).
+
+    Returns
+    -------
+    DataFrame
+        Columns configuration, metric, paper, tolerance, here, low, high, within (true, false or
+        "not measured").
+    """
+    published = load_published()
+    frame = published.loc[published["method"].isin(PAPER_ROWS), ["method", "metric", "value"]]
+    frame = frame.assign(configuration=frame["method"].map(PAPER_ROWS)).rename(
+        columns={"value": "paper"}
+    )
+    frame = frame[["configuration", "metric", "paper"]].assign(tolerance=TOLERANCE)
+    here = here[["configuration", "metric", "value", "low", "high"]]
+    frame = frame.merge(here.rename(columns={"value": "here"}), "left")
+    off = (frame["here"] - frame["paper"]).abs()
+    frame["within"] = (off <= TOLERANCE).astype(object).where(off.notna(), "not measured")
+    return frame

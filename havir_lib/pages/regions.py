@@ -1,0 +1,69 @@
+"""Notebook 01: which regions feed which branch, and where they are. Table I."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from havir_lib.data import roi_table
+from havir_lib.data.rois import RoiAtlas
+from havir_lib.pages.brain_maps import brain_map, role_volume, without_anatomy
+from havir_lib.pages.publish import Drawn, Table, figure, table
+from havir_lib.plots.rois import ROLE_CODES, figure_roi_definitions, figure_roles
+from havir_lib.reports import tables
+from havir_lib.run import Run
+from havir_lib.run.data import layout
+
+
+def regions_with_role(run: Run, name: str) -> pd.DataFrame:
+    """Labelled regions (roi_set, roi, role) of the sets and labels that the roles name."""
+    regions = roi_table([run.subject(name)])
+    labelled = regions[regions["roi"] != regions["roi_set"]]
+    parts = []
+    for role in ("structural", "semantic"):
+        named = getattr(run.config.data.roles, role)
+        chosen = labelled[labelled["roi"].isin(named) | labelled["roi_set"].isin(named)]
+        parts.append(chosen[["roi_set", "roi"]].assign(role=role))
+    return pd.concat(parts, ignore_index=True)
+
+
+def region_labels(run: Run) -> pd.DataFrame:
+    """Every region that feeds a branch: columns roi, set, label (its integer in the file), role."""
+    name = run.base_subject
+    regions = regions_with_role(run, name)
+    atlas = RoiAtlas(layout(run), name, run.subject(name).shape).tables
+    labels = [atlas[row.roi_set][row.roi] for row in regions.itertuples()]
+    return regions.rename(columns={"roi_set": "set"}).assign(label=labels)
+
+
+@table
+def table1(run: Run) -> Table:
+    """Table I: each region, its label in NSD's files, and the branch it feeds."""
+    note = "The split into roles is this companion's choice (data.roles); the paper's is not given."
+    return Table(tables.table1_rois(region_labels(run)), "Regions of interest.", note)
+
+
+@figure
+def role_maps(run: Run) -> Drawn:
+    """Where structural and semantic voxels lie in each subject's own brain."""
+    maps = {name: role_volume(run, name) for name in run.subjects}
+    caption = "Structural and semantic voxels of each subject, in its own space."
+    caption += without_anatomy(run, run.subjects)
+    return Drawn(figure_roles(maps), caption, {name: m.volume for name, m in maps.items()})
+
+
+@figure
+def definitions(run: Run) -> Drawn:
+    """Every region that feeds a branch, in the base subject's own brain."""
+    name = run.base_subject
+    subject, roles = run.subject(name), run.config.data.roles
+    regions = pd.DataFrame(
+        [(roi, role) for role in ROLE_CODES for roi in getattr(roles, role)],
+        columns=["roi", "role"],
+    )
+    codes = np.zeros(subject.n_voxels, "f4")
+    for code, row in list(enumerate(regions.itertuples(), start=1))[::-1]:  # the first named wins
+        codes[subject.rois[row.roi].to_numpy() & getattr(subject, row.role)] = code
+    drawn = figure_roi_definitions(brain_map(run, name, codes), regions, name)
+    caption = f"Regions of interest of {name}; where sets of a role overlap, the first one shows."
+    return Drawn(drawn, caption, {"codes": codes})

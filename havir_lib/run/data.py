@@ -1,0 +1,60 @@
+"""Where the data are: measured ones where the profile says, simulated ones written first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from havir_lib import simulation
+from havir_lib.config import Config
+from havir_lib.data import Stimuli, Subject, load_stimuli, load_subject
+from havir_lib.data.layout import NsdLayout, layout_of
+
+if TYPE_CHECKING:
+    from havir_lib.run.run import Run
+
+
+def data_root(run: Run) -> Path:
+    """Folder that holds the data in NSD's layout; simulates them first if the profile says so."""
+    if not run.simulated:
+        return Path(run.config.data.root)
+    data = run.config.data
+    made = run.remember_folder(
+        "nsd",
+        simulate,
+        how={"config": run.config},
+        given={
+            "simulation": run.config.simulation,
+            "subjects": list(data.subjects),
+            "folders": [data.space, data.betas_version],
+        },
+        also=(simulation,),
+    )
+    return made.path
+
+
+def simulate(folder: Path, config: Config) -> None:
+    """Write the simulated subjects of a configuration in NSD's layout."""
+    from havir_lib.simulation.tree import write_tree  # takes seconds to import
+
+    write_tree(config, folder)
+
+
+def full_subject(run: Run, name: str) -> Subject:
+    """One subject with all its sessions."""
+    return load_subject(run.config, name, root=run.data_root, cache=run.workspace.cache)
+
+
+def hours_of(run: Run, name: str, whole: Subject) -> Subject:
+    """The subject with the hours it is trained on: all, or the first ones of transfer."""
+    return whole if run.is_base(name) else whole.hours(run.config.training.transfer_sessions)
+
+
+def stimuli(run: Run) -> Stimuli:
+    """Images and captions by NSD id."""
+    return load_stimuli(run.config, root=run.data_root)
+
+
+def layout(run: Run) -> NsdLayout:
+    """Where every file of the data is."""
+    return layout_of(run.config, run.data_root)

@@ -1,0 +1,60 @@
+"""What the branches are to predict, and what identifies the frozen models that define it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from havir_lib.provenance import digest, file_digest
+from havir_lib.targets import Targets, compute_targets
+from havir_lib.targets.vae import diffusion_folder
+from havir_lib.training import Predictions, token_lengths
+
+if TYPE_CHECKING:
+    from havir_lib.run.run import Run
+
+
+def targets_of(run: Run, images: np.ndarray) -> Targets:
+    """Latents and tokens of images, each once, in rising order of id."""
+    return compute_targets(
+        run.config,
+        run.stimuli,
+        np.unique(images),
+        cache=run.workspace.cache,
+        device=run.device,
+    )
+
+
+def lengths_of(run: Run, target: Targets, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean lengths of image (Ti,) and text tokens (Tt,) over training images; cached."""
+    made = run.remember(
+        "token_lengths",
+        lengths,
+        target.image_tokens,
+        target.text_tokens,
+        target.rows(np.unique(images)),
+    )
+    return made["image"], made["text"]
+
+
+def lengths(
+    image_tokens: np.ndarray, text_tokens: np.ndarray, rows: np.ndarray
+) -> dict[str, np.ndarray]:
+    """:func:`havir_lib.training.token_lengths` by name."""
+    return dict(zip(("image", "text"), token_lengths(image_tokens, text_tokens, rows), strict=True))
+
+
+def as_predictions(target: Targets, ids: np.ndarray) -> Predictions:
+    """Targets as predictions for the images `ids`; the text is the first caption's."""
+    arrays = (target.latents, target.image_tokens, target.text_tokens[:, 0])
+    return Predictions(*(array.astype("f4") for array in arrays), ids)
+
+
+def weights_content(run: Run) -> str:
+    """Hash of the diffusion model's and CLIP's weight files."""
+    folder = diffusion_folder(run.config.weights)
+    kinds = ("*.safetensors", "*.bin", "*.json")
+    files = sorted(file for kind in kinds for file in folder.rglob(kind))
+    names = [file.relative_to(folder).as_posix() for file in files]
+    return digest([names, [file_digest(file) for file in files], run.config.weights.clip])
