@@ -28,7 +28,8 @@ from havir_lib.config import Config, load_config
 from havir_lib.devices import pick_device
 from havir_lib.io import atomic_write
 from havir_lib.targets import Targets
-from havir_lib.training.branches import Branch, fit_of, loss_of, new_model, target_arrays
+from havir_lib.training import branch_settings
+from havir_lib.training.branches import Branch, arrays_of, loss_of, new_model, target_arrays
 from havir_lib.training.data import TrainingSet, make_training_set
 from havir_lib.training.loop import train
 
@@ -55,25 +56,27 @@ def random_set(config: Config, branch: Branch, targets: Targets) -> TrainingSet:
     ids = targets.image_ids
     shape = (REPEATS * len(ids), VOXELS[branch])
     betas = np.random.default_rng(1).standard_normal(shape, dtype="f4")
-    arrays = target_arrays(config, branch, targets)
+    arrays = target_arrays(branch_settings(config, branch), arrays_of(branch, targets))
     return make_training_set(betas, np.tile(ids, REPEATS), arrays, ids)
 
 
 def seconds_of(config: Config, branch: Branch, n_steps: int, toy: bool) -> float:
     """Of a training of one epoch with that many steps."""
-    fit = fit_of(config, branch, transfer=False).model_copy(update={"epochs": 1})
+    fit = branch_settings(config, branch).fit.model_copy(update={"epochs": 1})
     fitted = n_steps * fit.batch_size
     n_images = math.ceil(fitted / (1 - fit.validation_fraction))
     targets = random_targets(n_images, TOY_SHAPES if toy else SHAPES)
     data = random_set(config, branch, targets)
-    model = new_model(config, branch, VOXELS[branch], targets, seed=0)
+    model = new_model(
+        branch_settings(config, branch), VOXELS[branch], arrays_of(branch, targets), 0
+    )
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
         train(
             Path(folder),
             model,
             data,
-            loss_of(config, branch),
+            loss_of(branch_settings(config, branch)),
             fit,
             device=pick_device(config.device),
             precision=config.training.precision,
@@ -105,7 +108,7 @@ def main() -> None:
             {
                 "branch": branch,
                 "voxels": VOXELS[branch],
-                "batch": fit_of(config, branch, transfer=False).batch_size,
+                "batch": branch_settings(config, branch).fit.batch_size,
                 "device": str(pick_device(config.device)),
                 "threads": given.threads,
                 "few_seconds": took[0],

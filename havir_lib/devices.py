@@ -4,6 +4,7 @@ import logging
 import shutil
 import subprocess
 
+import numpy as np
 import torch
 
 from havir_lib.config import wanted_device
@@ -87,3 +88,13 @@ def _driver() -> str:
     ask = [tool, "--query-gpu=driver_version", "--format=csv,noheader"]
     answer = subprocess.run(ask, capture_output=True, text=True, check=False)
     return (answer.stdout or answer.stderr).strip().split("\n")[0] or "none that answers"
+
+
+def as_tensor(values: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """An array as a tensor on the CPU; a read-only one is copied, so that the cache stays as it is.
+
+    Tensors are returned as they are.
+    """
+    if isinstance(values, np.ndarray) and not values.flags.writeable:
+        values = values.copy()
+    return torch.as_tensor(values)

@@ -14,6 +14,23 @@ settings.load_profile("havir")
 
 
 LONGEST = "test_run_smoke.py"
+SMALL = {
+    "simulation.trials_per_session": 75,
+    "evaluation.metrics": ["PixCorr", "SSIM", "MiniCLIP"],
+    "evaluation.n_bootstrap": 100,
+    "comparison": {
+        "full": True,
+        "pooled_voxels": 16,
+        "sweep_images": 3,
+        "strengths": [0.3, 1.0],
+        "n_clusters": 2,
+        "crosstalk": [0.0],
+    },
+    "ridge.alphas": [0, 6, 3],
+    "ridge.folds": 2,
+    "diffusion.steps": 2,
+}
+"""The smallest run that has every page."""
 
 
 def pytest_collection_modifyitems(items):
@@ -30,3 +47,11 @@ def rng() -> np.random.Generator:
 @pytest.fixture(autouse=True)
 def _seed_torch():
     torch.manual_seed(20251003)
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory):
+    """Two subjects, 2 sessions of 75 trials; networks of 32 hidden units, 2 epochs."""
+    from havir_lib import open_run
+
+    return open_run("smoke", {**SMALL, "workspace": str(tmp_path_factory.mktemp("run"))})

@@ -7,8 +7,11 @@ from havir_lib.paths import PROJECT_ROOT
 
 IMPORTS = """
 import sys
-from havir_lib.pipeline import (
-    brains, control_figures, control_tables, decoding, figures, interpretability, tables
+from havir_lib import open_run
+from havir_lib.pages import (
+    ablations, branches, captions, ceilings, claims, comparison, complexity, crosstalk, framework,
+    importance, labels, normalisation, overlap, reconstructions, recovery, regions, standard_space,
+    sweeps, transfer, voxels
 )
 heavy = ("diffusers", "transformers", "open_clip", "torchvision", "nilearn", "sklearn", "himalaya")
 print(*(name for name in (*heavy, "scipy.stats") if name in sys.modules))

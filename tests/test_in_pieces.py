@@ -30,7 +30,7 @@ from havir_lib.models import (
     ridge,
 )
 from havir_lib.noise_ceiling import estimate_ncsnr, zscore_within
-from havir_lib.pipeline import figures
+from havir_lib.pages import pictures
 from havir_lib.simulation import tree
 from havir_lib.targets import Targets
 from havir_lib.training import data as training_data
@@ -51,7 +51,7 @@ def targets(rng):
 def test_token_lengths(targets, monkeypatch):
     ids = targets.image_ids[[7, 2, 3, 9, 10]]
     monkeypatch.setattr(PREDICT, "BATCH", 2)
-    image, text = token_lengths(targets, ids)
+    image, text = token_lengths(targets.image_tokens, targets.text_tokens, targets.rows(ids))
     chosen = targets.select(ids)
     expected = np.linalg.norm(chosen.image_tokens.astype("f4"), axis=-1).mean(0)
     np.testing.assert_array_equal(image, expected)
@@ -156,12 +156,12 @@ def test_a_new_subject_gets_that_embedding_and_the_rest_of_the_base(model):
 
 
 def test_layouts_are_compared_whatever_the_size(rng, monkeypatch):
-    monkeypatch.setattr(figures, "PICTURES_AT_ONCE", 2)
+    monkeypatch.setattr(pictures, "PICTURES_AT_ONCE", 2)
     coarse = rng.integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)
     truth, made = (np.kron(coarse, np.ones((1, k, k, 1), np.uint8)) for k in (35, 20))
     made[3] = 255 - made[3]
     made[4] = made[4] // 2 + 100
-    found = figures._layout_correlation(figures._thumbnails(truth), figures._thumbnails(made))
+    found = pictures.layout_correlation(pictures.thumbnails(truth), pictures.thumbnails(made))
     assert (found[[0, 1, 2, 4]] > 0.9).all()
     assert found[3] < -0.9
 

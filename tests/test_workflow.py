@@ -12,7 +12,7 @@ from havir_lib.config import CONFIG_DIR, load_config
 from havir_lib.data.layout import layout_of
 from havir_lib.errors import ConfigError, RunError
 from havir_lib.io import read_json
-from havir_lib.pipeline.run import open_run
+from havir_lib.run import open_run
 from havir_lib.simulation.tree import write_tree
 from havir_lib.workflow import Plan
 

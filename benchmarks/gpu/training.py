@@ -25,7 +25,8 @@ from benchmarks.gpu.kit import Kit
 from havir_lib.config import Config, Fit
 from havir_lib.models.build import Model
 from havir_lib.targets import Targets, clip, vae
-from havir_lib.training.branches import Branch, fit_of, loss_of, new_model, target_arrays
+from havir_lib.training import branch_settings
+from havir_lib.training.branches import Branch, arrays_of, loss_of, new_model, target_arrays
 from havir_lib.training.data import TrainingSet, make_training_set
 from havir_lib.training.loop import train
 
@@ -88,7 +89,7 @@ def run(kit: Kit) -> None:
     """Both branches, ours and the peers' way."""
     for branch in ("structural", "semantic"):
         config = kit.config()
-        fit = fit_of(config, branch, transfer=False).model_copy(update={"epochs": 1})
+        fit = branch_settings(config, branch).fit.model_copy(update={"epochs": 1})
         n_images = math.ceil(STEPS[kit.toy][1] * fit.batch_size / (1 - fit.validation_fraction))
         trials = random_trials(n_images, VOXELS[branch])
         encoders = Encoders(config, branch, kit.device)
@@ -128,13 +129,19 @@ def _compare(
     kit: Kit, config: Config, branch: Branch, trials: Trials, encoders: Encoders, targets: Targets
 ) -> None:
     """Losses of one batch with targets made in the step, and with those kept."""
-    model = new_model(config, branch, trials.betas.shape[-1], targets, 0).to(kit.device).eval()
+    model = (
+        new_model(
+            branch_settings(config, branch), trials.betas.shape[-1], arrays_of(branch, targets), 0
+        )
+        .to(kit.device)
+        .eval()
+    )
     data, rows = _data(config, branch, trials, targets), torch.arange(BATCH)
     betas, kept = data.mean(rows)
     made = encoders(trials.images[:BATCH], trials.captions[:BATCH])
     with torch.no_grad():
         output = model(betas.to(kit.device))
-        loss = loss_of(config, branch)
+        loss = loss_of(branch_settings(config, branch))
         ours = loss(output, tuple(x.to(kit.device) for x in kept))["loss"].item()
         peers = loss(output, made)["loss"].item()
     difference = abs(ours - peers) / abs(peers)
@@ -147,15 +154,22 @@ def _compare(
 def _data(config: Config, branch: Branch, trials: Trials, targets: Targets) -> TrainingSet:
     ids = np.repeat(targets.image_ids, REPEATS)
     flat = trials.betas.reshape(-1, trials.betas.shape[-1])
-    return make_training_set(flat, ids, target_arrays(config, branch, targets), targets.image_ids)
+    return make_training_set(
+        flat,
+        ids,
+        target_arrays(branch_settings(config, branch), arrays_of(branch, targets)),
+        targets.image_ids,
+    )
 
 
 def _peers(
     kit: Kit, config: Config, branch: Branch, trials: Trials, encoders: Encoders, targets: Targets
 ) -> float:
     """Images per second of the peers' loop."""
-    fit = fit_of(config, branch, transfer=False)
-    model = new_model(config, branch, trials.betas.shape[-1], targets, 0).to(kit.device)
+    fit = branch_settings(config, branch).fit
+    model = new_model(
+        branch_settings(config, branch), trials.betas.shape[-1], arrays_of(branch, targets), 0
+    ).to(kit.device)
     optimizer = torch.optim.AdamW(model.parameters(), fit.learning_rate, foreach=False, fused=False)
     kit.forget_peak()
     took = [
@@ -178,7 +192,10 @@ def _peers_steps(
     encoders: Encoders,
     n_steps: int,
 ) -> None:
-    loss, size = loss_of(config, encoders.branch), fit_of(config, encoders.branch, False).batch_size
+    loss, size = (
+        loss_of(branch_settings(config, encoders.branch)),
+        branch_settings(config, encoders.branch).fit.batch_size,
+    )
     loader = DataLoader(trials, size, shuffle=True, num_workers=WORKERS, drop_last=True)
     torch.backends.cuda.matmul.allow_tf32 = True
     try:
@@ -195,7 +212,7 @@ def _peers_steps(
 def _ours(
     kit: Kit, config: Config, branch: Branch, trials: Trials, targets: Targets, slow: float
 ) -> None:
-    fit = fit_of(config, branch, transfer=False).model_copy(update={"epochs": 1})
+    fit = branch_settings(config, branch).fit.model_copy(update={"epochs": 1})
     few, many = STEPS[kit.toy]
     for precision in ("no", "bf16"):
         kit.forget_peak()
@@ -234,8 +251,10 @@ def _train(
     """Seconds of one epoch by the loop of a run, starting and saving included."""
     some = targets.select(np.arange(len(trials)))
     data = _data(config, branch, trials, some)
-    model = new_model(config, branch, trials.betas.shape[-1], some, 0)
+    model = new_model(
+        branch_settings(config, branch), trials.betas.shape[-1], arrays_of(branch, some), 0
+    )
     with tempfile.TemporaryDirectory(dir=kit.folder) as folder:
         options = {"device": kit.device, "precision": precision, "checkpoint_seconds": math.inf}
-        loss = loss_of(config, branch)
+        loss = loss_of(branch_settings(config, branch))
         return kit.seconds(lambda: train(Path(folder), model, data, loss, fit, **options))[0]

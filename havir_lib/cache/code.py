@@ -211,7 +211,7 @@ class Walk:
                 owner = self.code.module(source)
                 if owner is None:
                     return None
-                if inner in owner.names:
+                if inner in owner.names and (owner.name, inner) != (module.name, name):
                     return self._stands_for(owner, inner)
                 inside = f"{source}.{inner}"
                 return inside if self.code.module(inside) else None

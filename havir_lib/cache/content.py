@@ -37,8 +37,8 @@ def recipe_of_call(function: Callable, arguments: dict[str, Any], also: tuple = 
         A function of a module of ours, of a notebook or of a file of the user's.
     arguments : dict
         Name → value.
-    also : tuple of modules
-        Modules whose code it uses in a way that its source does not show.
+    also : tuple of modules and functions
+        Code that it uses in a way that its source does not show.
 
     Returns
     -------
@@ -53,8 +53,11 @@ def recipe_of_call(function: Callable, arguments: dict[str, Any], also: tuple = 
     found = Description()
     described = {name: found.of(value, name) for name, value in arguments.items()}
     found.code(function)
-    for module in also:
-        found.used |= used_by(module.__name__, WHOLE)
+    for item in also:
+        if isinstance(item, types.ModuleType):
+            found.used |= used_by(item.__name__, WHOLE)
+        else:
+            found.code(item)
     return {
         "function": f"{function_name(function)}",
         "arguments": described,

@@ -48,11 +48,11 @@ def remember(
         By content part of the key.
     how : dict, optional
         Further arguments by name that say how or where it is computed and not what, such as the
-        device, or where its files are; not part of the key.
+        device, or where its files are; not part of the key, except the code of their classes.
     given : dict, optional
         What the files that `how` names hold; part of the key and not passed on.
-    also : tuple of modules
-        Modules whose code the function uses in a way that its source does not show.
+    also : tuple of modules and functions
+        Code that the function uses in a way that its source does not show.
 
     Returns
     -------
@@ -65,8 +65,9 @@ def remember(
         If an argument cannot be identified by content, or the result not be kept.
     """
     bound = inspect.signature(function).bind(*arguments, **named, **(how or {}))
+    bound.apply_defaults()
     keyed = {name: x for name, x in bound.arguments.items() if name not in (how or {})}
-    recipe = recipe_of_call(function, keyed | (given or {}), also)
+    recipe = recipe_of_call(function, keyed | (given or {}), (*also, *_classes(how)))
 
     def build(folder: Path) -> None:
         save_result(folder, function(*bound.args, **bound.kwargs))
@@ -90,15 +91,22 @@ def remember_folder(
     parameters are those of :func:`remember`.
     """
     bound = inspect.signature(function).bind(Path(), *arguments, **named, **(how or {}))
+    bound.apply_defaults()
     first, *rest = bound.arguments
     keyed = {name: bound.arguments[name] for name in rest if name not in (how or {})}
-    recipe = recipe_of_call(function, keyed | (given or {}), also)
+    recipe = recipe_of_call(function, keyed | (given or {}), (*also, *_classes(how)))
 
     def build(folder: Path) -> None:
         bound.arguments[first] = folder
         function(*bound.args, **bound.kwargs)
 
     return Folder(cached(root, kind, recipe, build))
+
+
+def _classes(how: dict[str, Any] | None) -> list[type]:
+    """Classes of ours whose objects are passed on: of them the code counts, not the value."""
+    kinds = {type(value) for value in (how or {}).values()}
+    return sorted((x for x in kinds if x.__module__.startswith("havir_lib")), key=str)
 
 
 @dataclasses.dataclass(frozen=True)

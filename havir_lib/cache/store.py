@@ -88,7 +88,7 @@ def damage(folder: Path) -> str:
     try:
         files = recipe_of(folder)["files"]
         expected = {name: (int(size), str(content)) for name, (size, content) in files.items()}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return "it is not finished"
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError,
             AttributeError):  # fmt: skip

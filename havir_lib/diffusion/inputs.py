@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from havir_lib.devices import as_tensor
 from havir_lib.diffusion.guidance import DualGuidedUNet
 from havir_lib.errors import ConfigError, DataError, ShapeError
 
@@ -160,7 +161,7 @@ def _required(value: Array | None, name: str, switch: str) -> Tensor:
 
 
 def _float(value: Array) -> Tensor:
-    return torch.as_tensor(value).to(torch.float32)
+    return as_tensor(value).to(torch.float32)
 
 
 def _check_shape(value: Tensor, expected: tuple, name: str, words: str) -> None:

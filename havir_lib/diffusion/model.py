@@ -16,6 +16,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from havir_lib.devices import as_tensor
 from havir_lib.diffusion.guidance import DualGuidedUNet
 from havir_lib.diffusion.inputs import Inputs, conditions, decode_only, latents_input
 from havir_lib.diffusion.sampler import Sampling, sample
@@ -61,7 +62,7 @@ class DualGuidedDiffusion:
         scale = self.vae.config.scaling_factor
         latents = [
             self.vae.encode(self._pixels(part)).latent_dist.mode().float().cpu() * scale
-            for part in torch.as_tensor(images).split(batch_size)
+            for part in as_tensor(images).split(batch_size)
         ]
         return torch.cat(latents).numpy()
 
@@ -83,7 +84,7 @@ class DualGuidedDiffusion:
         """
         images = [
             self._decode_batch(part.to(self.device, self.dtype))
-            for part in torch.as_tensor(latents).split(batch_size)
+            for part in as_tensor(latents).split(batch_size)
         ]
         return torch.cat(images).numpy()
 

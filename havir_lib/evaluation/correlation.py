@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from havir_lib.devices import as_tensor
 from havir_lib.errors import ShapeError
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ def _tensor(rows: np.ndarray | Tensor, device: Device) -> Tensor:
     device = torch.device(device)
     if isinstance(rows, np.ndarray):
         rows = np.ascontiguousarray(rows)
-        rows = torch.from_numpy(rows if rows.flags.writeable else rows.copy())
+        rows = as_tensor(rows)
     return rows.to("cpu" if device.type == "mps" else device)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from havir_lib.devices import as_tensor
 from havir_lib.errors import ShapeError
 from havir_lib.evaluation.metrics import Preparation
 
@@ -23,7 +24,7 @@ def prepare(images: np.ndarray, how: Preparation, device: str | torch.device = "
         Without normalisation, values stay within 0..1.
     """
     check_images(images)
-    tensor = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+    tensor = as_tensor(np.ascontiguousarray(images)).to(device)
     tensor = tensor.permute(0, 3, 1, 2).float() / 255
     for size in (how.first_size, how.size):
         if size is not None:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from havir_lib.devices import as_tensor
 from havir_lib.errors import ShapeError
 
 OUTPUTS_AT_ONCE = 2**14
@@ -102,7 +103,7 @@ def activation_pattern_norm(
 
 def _centred(values: np.ndarray, device: torch.device | str) -> Tensor:
     """Columns (n, ...) minus their means, float32."""
-    rows = torch.as_tensor(np.ascontiguousarray(values, np.float32), device=torch.device(device))
+    rows = as_tensor(np.ascontiguousarray(values, np.float32)).to(device)
     return rows - rows.mean(dim=0)
 
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from havir_lib.devices import as_tensor
 from havir_lib.errors import ShapeError
 
 TARGETS_BATCH = 4096
@@ -176,7 +177,7 @@ class RidgePath:
         from sklearn.model_selection import KFold
 
         _check(betas, targets, folds)
-        x = torch.as_tensor(np.ascontiguousarray(betas, np.float32), device=torch.device(device))
+        x = as_tensor(np.ascontiguousarray(betas, np.float32)).to(device)
         splits = list(KFold(folds, shuffle=True, random_state=seed).split(betas))
         inner = []
         for train, held_out in splits:
@@ -188,7 +189,7 @@ class RidgePath:
     def tensor(self, values: np.ndarray) -> Tensor:
         """float32 on the device where the decompositions are."""
         values = np.ascontiguousarray(values, np.float32)
-        return torch.as_tensor(values, device=self.penalties.device)
+        return as_tensor(values).to(self.penalties.device)
 
     def blocks(self, targets: np.ndarray) -> list[np.ndarray]:
         """Targets (n, ...) in blocks (n, T) of `TARGETS_BATCH` entries or less, not copied."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,9 +84,9 @@ def generate(
         sampling.model_dump(exclude={"precision"})
         | _absent(predicted)
         | CONFIGURATIONS[configuration],
-        how={"load": lambda: run.diffusion},
+        how={"load": partial(getattr, run, "diffusion")},
         given={"weights": run.weights_content, "precision": sampling.precision},
-        also=(diffusion,),
+        also=(diffusion, load),
     )
     return Reconstructions(made, predicted.image_ids)
 

@@ -15,7 +15,7 @@ from havir_lib.models.build import Model
 from havir_lib.run.targets import lengths_of
 from havir_lib.targets import Targets
 from havir_lib.training import BRANCHES, Predictions, branch_settings, predict_images, train_branch
-from havir_lib.training.branches import ARRAYS, Branch
+from havir_lib.training.branches import Branch, arrays_of
 
 if TYPE_CHECKING:
     from havir_lib.run.run import Run
@@ -79,7 +79,7 @@ def fitted(
         train_branch,
         subject.train_betas[:, getattr(subject, branch)],  # (n_trials, V)
         subject.train_images,
-        [getattr(target, array) for array in ARRAYS[branch]],
+        arrays_of(branch, target),
         target.image_ids,
         branch_settings(config, branch, transfer=base is not None),
         base,

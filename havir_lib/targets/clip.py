@@ -20,6 +20,7 @@ from torch import Tensor
 
 from havir_lib import hub
 from havir_lib.config import Weights
+from havir_lib.devices import as_tensor
 from havir_lib.errors import ShapeError, WeightsError
 from havir_lib.paths import MINI_WEIGHTS
 from havir_lib.provenance import file_digest
@@ -52,7 +53,7 @@ class ClipEncoder:
     def image_tokens(self, images: np.ndarray) -> Tensor:
         """Tokens (B, Ti, D) of uint8 images (B, H, W, 3); the class token has length 1."""
         device = self.model.logit_scale.device
-        return image_tokens(self.model, self.preprocess(torch.from_numpy(images).to(device)))
+        return image_tokens(self.model, self.preprocess(as_tensor(images).to(device)))
 
     def text_tokens(self, captions: Sequence[str]) -> Tensor:
         """Tokens (B, Tt, D) of captions; the end-of-text token has length 1."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from havir_lib import hub
 from havir_lib.config import Weights
+from havir_lib.devices import as_tensor
 from havir_lib.errors import WeightsError
 from havir_lib.io import read_json
 from havir_lib.paths import MINI_WEIGHTS
@@ -107,5 +108,5 @@ def latents(vae: AutoencoderKL, images: np.ndarray, size: int) -> Tensor:
     ``encode(x).mode() * scaling_factor``, where :func:`~havir_lib.targets.pixels.vae_pixels` makes
     ``x``: the mode, not a sample, so that an image always has one target.
     """
-    x = vae_pixels(torch.from_numpy(images).to(vae.device), size)
+    x = vae_pixels(as_tensor(images).to(vae.device), size)
     return vae.encode(x).latent_dist.mode() * vae.config.scaling_factor

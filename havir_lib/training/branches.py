@@ -23,6 +23,7 @@ from havir_lib.config import Config, Fit
 from havir_lib.models import SemanticExtractor, StructuralGenerator, for_new_subject
 from havir_lib.models.build import Model, seeded
 from havir_lib.models.losses import semantic_loss, structural_loss
+from havir_lib.targets import Targets
 from havir_lib.training.data import make_training_set
 from havir_lib.training.loop import Loss, train
 
@@ -82,6 +83,11 @@ def branch_settings(config: Config, branch: Branch, transfer: bool = False) -> B
         training.captions if branch == "semantic" else "",
         training.transfer_layers if transfer else "all",
     )
+
+
+def arrays_of(branch: Branch, targets: Targets) -> list[np.ndarray]:
+    """What a branch is trained to predict: latents, or image and text tokens."""
+    return [getattr(targets, name) for name in ARRAYS[branch]]
 
 
 def train_branch(

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from havir_lib.devices import as_tensor
 from havir_lib.errors import ShapeError
 from havir_lib.training.data import check_finite
 
@@ -66,7 +67,7 @@ def predict(
     check_finite("betas", betas)
     model = model.to(device).eval()
     results: list[np.ndarray] = []
-    for n, rows in enumerate(torch.from_numpy(np.asarray(betas, dtype=np.float32)).split(BATCH)):
+    for n, rows in enumerate(as_tensor(np.asarray(betas, dtype=np.float32)).split(BATCH)):
         output = model(rows.to(device))
         parts = [output] if isinstance(output, torch.Tensor) else output
         if not results:  # filled batch by batch: tokens of all of NSD's images are 9 GB

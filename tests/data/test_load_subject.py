@@ -8,6 +8,7 @@ from scipy.io import loadmat, savemat
 from sklearn.preprocessing import StandardScaler
 
 import havir_lib.data.load as module
+from havir_lib.cache.content import Description
 from havir_lib.data import load_subject
 from havir_lib.errors import DataError, ShapeError, SplitError
 
@@ -65,7 +66,7 @@ def test_hdf5_and_nifti_trees_give_the_same_subject(tree, config, subject):
         tree.write_betas("subj01", session, tree.session("subj01", session), ".nii.gz")
         tree.beta_file("subj01", session, ".hdf5").unlink()
     from_nifti = load_subject(config, "subj01")
-    assert from_nifti.fingerprint == subject.fingerprint
+    assert Description().of(from_nifti) == Description().of(subject)
     np.testing.assert_array_equal(from_nifti.train_betas, subject.train_betas)
     np.testing.assert_array_equal(from_nifti.test_betas, subject.test_betas)
 
@@ -84,11 +85,11 @@ def test_test_trials_do_not_reach_training(tree, config, subject):
 
 def test_second_load_comes_from_the_cache(config, subject, monkeypatch):
     def refuse(*args):
-        raise AssertionError("extracted again")
+        raise AssertionError("read again")
 
-    monkeypatch.setattr(module, "extract", refuse)
+    monkeypatch.setattr(module, "read_betas", refuse)
     again = load_subject(config, "subj01")
-    assert again.fingerprint == subject.fingerprint
+    assert Description().of(again) == Description().of(subject)
     np.testing.assert_array_equal(again.train_betas, subject.train_betas)
     pd.testing.assert_frame_equal(again.role_counts, subject.role_counts)
 

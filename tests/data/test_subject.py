@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from havir_lib.cache.content import Description
 from havir_lib.data import average_repeats, describe, load_subject, roi_table
 from havir_lib.errors import SplitError
 from havir_lib.noise_ceiling import noise_ceiling
@@ -44,17 +45,24 @@ def test_two_hours_keep_each_sessions_own_statistics(subject):
 
 def test_all_hours_are_the_subject_itself(subject):
     same = subject.hours(3)
-    assert same.fingerprint == subject.fingerprint
+    assert Description().of(same) == Description().of(subject)
     np.testing.assert_array_equal(same.train_betas, subject.train_betas)
     np.testing.assert_array_equal(subject.hours(2).hours(1).test_betas, subject.hours(1).test_betas)
     with pytest.raises(SplitError, match="1 to 3 sessions"):
         subject.hours(4)
 
 
-def test_fingerprint_tells_subjects_and_hours_apart(config, subject):
+def test_content_tells_subjects_and_hours_apart(config, subject):
     other = load_subject(config, "subj02")
-    prints = {subject.fingerprint, subject.hours(1).fingerprint, other.fingerprint}
-    assert len(prints) == 3
+    contents = {str(Description().of(x)) for x in (subject, subject.hours(1), other)}
+    assert len(contents) == 3
+
+
+def test_arrays_of_a_subject_cannot_be_changed(subject):
+    with pytest.raises(ValueError, match="read-only"):
+        subject.train_betas[0] = 0
+    with pytest.raises(ValueError, match="read-only"):
+        subject.hours(1).test_betas[:, 0] *= 2
 
 
 def test_average_repeats_equals_pandas(rng):

@@ -5,8 +5,9 @@ import ast
 import nbformat
 import pytest
 
+from havir_lib.pages.index import ALSO, PAGES
 from havir_lib.paths import PROJECT_ROOT
-from havir_lib.workflow import AFTER, FIGURES, PER_SUBJECT, TABLES
+from havir_lib.workflow import AFTER, PER_SUBJECT
 
 NOTEBOOKS = sorted((PROJECT_ROOT / "notebooks").glob("*.ipynb"))
 
@@ -25,8 +26,8 @@ def test_workflow_knows_every_notebook():
 
 
 def test_every_figure_and_table_has_one_notebook():
-    made = [name for names in (*FIGURES.values(), *TABLES.values()) for name in names]
-    assert len(made) == len(set(made))
+    made = [page.name for page in PAGES]
+    assert len({(page.kind, page.name) for page in PAGES}) == len(made)
     assert {name[:4] for name in made if name.startswith("fig")} == {f"fig{n}" for n in range(1, 7)}
     assert {name[:6] for name in made if name.startswith("tab")} == {
         f"table{n}" for n in range(1, 5)
@@ -63,13 +64,31 @@ def test_prose_stands_beside_code(notebook):
     assert prose[0].source.startswith("# ")
 
 
-def test_makes_what_the_workflow_expects(notebook):
-    path, content = notebook
-    source = "\n".join(cell.source for cell in _code(content.cells))
-    expected = FIGURES.get(path.stem, []) + TABLES.get(path.stem, [])
-    calls = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Attribute)]
-    used = {call.attr for call in calls}
-    from havir_lib.pipeline import figures, tables
+def calls_in(cells):
+    """``module.function`` of every call with a run."""
+    tree = ast.parse("\n".join(cell.source for cell in _code(cells)))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and node.args]
+    return {ast.unparse(call.func) for call in calls if ast.unparse(call.args[0]) == "run"}
 
-    makers = figures.MAKES | tables.MAKES
-    assert {name for name, maker in makers.items() if maker in used} >= set(expected)
+
+def test_shows_every_figure_and_table_that_is_its_own(notebook):
+    path, content = notebook
+    expected = {page.made_by for page in PAGES if page.notebook == path.stem}
+    assert expected <= calls_in(content.cells), "a figure's or table's cell is missing"
+
+
+def test_shows_no_figure_or_table_of_another_notebook(notebook):
+    path, content = notebook
+    if path.stem not in ALSO:
+        others = {page.made_by for page in PAGES if page.notebook != path.stem}
+        assert not others & calls_in(content.cells)
+
+
+def test_the_index_names_functions_and_every_one_of_them():
+    found = set()
+    for file in sorted((PROJECT_ROOT / "havir_lib" / "pages").glob("*.py")):
+        for node in ast.parse(file.read_text()).body:
+            marks = {ast.unparse(mark) for mark in getattr(node, "decorator_list", [])}
+            kinds = {"figure": "figure", "table": "table", "published": "table"}
+            found |= {(kinds[mark], f"{file.stem}.{node.name}") for mark in marks & set(kinds)}
+    assert found == {(page.kind, page.made_by) for page in PAGES}

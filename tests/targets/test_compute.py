@@ -1,12 +1,16 @@
 """Computing, caching and selecting targets."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from havir_lib.config import load_config
 from havir_lib.errors import DataError
 from havir_lib.targets import Targets, clip, compute_targets, vae
+from havir_lib.targets.compute import picture_content
 
 
 class Pictures:
@@ -18,6 +22,7 @@ class Pictures:
         self.caption_files = [tmp_path / "captions.json"]
         self.caption_files[0].write_text("captions")
         self.pixels = rng.integers(0, 256, (n, 24, 24, 3), dtype=np.uint8)
+        self.words = ("cat", "dog")
         self.calls = 0
 
     def images(self, ids):
@@ -25,7 +30,8 @@ class Pictures:
         return self.pixels[ids]
 
     def captions(self, ids, n):
-        return [[" ".join(["cat"] * (image + 1) + ["dog"] * k) for k in range(n)] for image in ids]
+        cat, dog = self.words
+        return [[" ".join([cat] * (image + 1) + [dog] * k) for k in range(n)] for image in ids]
 
 
 @pytest.fixture
@@ -70,7 +76,6 @@ def test_cache_returns_the_same_without_encoding_again(config, stimuli, tmp_path
     fresh = compute_targets(config, stimuli, IDS)
     first = compute_targets(config, stimuli, IDS, cache=tmp_path / "cache")
     second = compute_targets(config, stimuli, IDS, cache=tmp_path / "cache")
-    assert first.key == second.key == fresh.key != ""
     for name in (*ARRAYS, "image_ids"):
         expected = getattr(fresh, name)
         np.testing.assert_array_equal(getattr(first, name), expected)
@@ -93,21 +98,47 @@ def test_each_model_runs_when_its_targets_are_asked_for(config, stimuli, tmp_pat
         chosen.text_tokens  # noqa: B018
 
 
-def test_key_depends_on_images_weights_captions_and_settings(config, stimuli):
-    def key(config, ids=IDS):
-        return compute_targets(config, stimuli, ids).key
+def test_what_changes_is_encoded_again_and_nothing_else(config, stimuli, tmp_path):
+    def encoded(config=config, ids=IDS):
+        """How many batches of pictures an encoding took: none if it came from the cache."""
+        targets = compute_targets(config, stimuli, ids, cache=tmp_path / "cache")
+        picture_content(tmp_path / "cache", stimuli, ids)
+        stimuli.calls = 0
+        assert len(targets.text_tokens) == len(ids)
+        return stimuli.calls
 
-    keys = {key(config), key(config, IDS[:4])}
+    assert encoded() == 2
+    assert encoded() == 0
+    assert encoded(ids=IDS[:4]) == 2
     fewer = config.targets.model_copy(update={"captions_per_image": 1})
-    keys.add(key(config.model_copy(update={"targets": fewer})))
-    folder = vae.diffusion_folder(config.weights)
-    (folder / "vae" / "config.json").write_text(
-        (folder / "vae" / "config.json").read_text().replace("0.7", "0.6")
-    )
-    keys.add(key(config))
-    stimuli.caption_files[0].write_text("other captions")
-    keys.add(key(config))
-    assert len(keys) == 5
+    assert encoded(config.model_copy(update={"targets": fewer})) == 2
+    weights = next(_clip_folder(config).glob("*.safetensors"))
+    tensors = load_file(weights)
+    tensors["ln_final.bias"] = tensors["ln_final.bias"] + 1
+    save_file(tensors, weights, metadata={"format": "pt"})
+    assert encoded() == 2
+    stimuli.words = ("cat", "bird")
+    assert encoded() == 2
+    stimuli.pixels[IDS[0], 3, 4] += 1
+    stimuli.path.write_bytes(b"other pictures")
+    assert encoded() == 2
+
+
+def test_a_copied_data_set_is_not_encoded_again(config, stimuli, tmp_path, monkeypatch):
+    compute_targets(config, stimuli, IDS, cache=tmp_path / "cache").latents  # noqa: B018
+    copy = tmp_path / "elsewhere" / "stimuli.hdf5"
+    copy.parent.mkdir()
+    copy.write_bytes(stimuli.path.read_bytes())
+    stimuli.path = copy
+    monkeypatch.setattr(vae, "load_vae", lambda *_: pytest.fail("encoded again"))
+    again = compute_targets(config, stimuli, IDS, cache=tmp_path / "cache")
+    assert again.latents.shape == (5, 5, 6, 6)
+    with pytest.raises(ValueError, match="read-only"):
+        again.latents[0] = 0
+
+
+def _clip_folder(config):
+    return Path(config.weights.clip)
 
 
 def test_interrupted_computation_continues(config, stimuli, tmp_path):
@@ -116,7 +147,7 @@ def test_interrupted_computation_continues(config, stimuli, tmp_path):
     images = stimuli.images
 
     def fail_in_second_batch(ids):
-        if 2 in ids:
+        if 2 in ids and len(ids) < len(IDS):  # a batch, not the reading of all
             raise KeyboardInterrupt
         return images(ids)
 
@@ -138,7 +169,7 @@ def test_duplicate_ids_are_refused(config, stimuli):
 
 def test_select_follows_the_ids(rng):
     arrays = {name: rng.random((4, 2)) for name in ARRAYS}
-    targets = Targets(np.array([30, 10, 20, 40]), arrays.get, "key")
+    targets = Targets(np.array([30, 10, 20, 40]), arrays.get)
     chosen = targets.select(np.array([20, 30]))
     np.testing.assert_array_equal(chosen.image_ids, [20, 30])
     np.testing.assert_array_equal(chosen.text_tokens, targets.text_tokens[[2, 0]])

@@ -7,40 +7,53 @@ import pandas as pd
 import pytest
 
 from havir_lib.errors import ConfigError
-from havir_lib.pipeline import brains, control_tables, decoding, images, tables
+from havir_lib.pages import (
+    ablations,
+    captions,
+    ceilings,
+    comparison,
+    complexity,
+    crosstalk,
+    normalisation,
+    overlap,
+    sweeps,
+    transfer,
+)
+from havir_lib.pages.scores_file import save_per_image
+from havir_lib.pages.summaries import ranked
+from havir_lib.run import Run
 
 CORE = ("HAVIR", "ridge", "shuffled voxels", "true targets")
 
 
 @pytest.fixture(scope="module")
 def per_image(run):
-    return images.all_scores(run, CORE)
+    return run.all_scores(CORE)
 
 
 def test_bounds_are_never_best(run):
-    found = tables.method_scores(run, CORE)
+    found = ranked(run, run.all_scores(CORE), "method")
     bounds = found["method"].isin(["shuffled voxels", "true targets"])
     assert found.loc[bounds & (found["metric"] == "PixCorr"), "value"].max() > 0.5  # the highest
     assert not found.loc[bounds, "best"].any()
     assert set(found["subject"]) == {"mean", *run.subjects}
 
 
-def test_a_clear_winner_is_best_in_every_row(run, per_image, monkeypatch):
+def test_a_clear_winner_is_best_in_every_row(run, per_image):
     planted = per_image.copy()
     better = {"PixCorr": 0.9, "SSIM": 0.9, "MiniCLIP": 0.9}
     ours = planted["method"] == "HAVIR"
     rng = np.random.default_rng(0)
     planted["value"] = planted["metric"].map(better) * ours + 0.05 * rng.random(len(planted))
-    monkeypatch.setattr(images, "all_scores", lambda *_, **__: planted)
-    found = tables.method_scores(run, CORE)
+    found = ranked(run, planted, "method")
     assert found.loc[found["method"] == "HAVIR", "best"].mean() == 1
     assert not found.loc[found["method"] != "HAVIR", "best"].any()
 
 
 def test_per_image_scores_are_saved_with_their_origin(run, per_image):
-    path = tables.save_per_image(run, per_image, "example")
+    path = save_per_image(run, per_image, "example")
     found = pd.read_csv(path)
-    n = len(brains.subject(run, "subj01").test_images)
+    n = len(run.subject("subj01").test_images)
     assert len(found) == len(CORE) * len(run.subjects) * n * len(run.config.evaluation.metrics)
     assert set(found["data"]) == {"SIMULATED"}
     assert path.with_suffix(".json").is_file()
@@ -48,13 +61,26 @@ def test_per_image_scores_are_saved_with_their_origin(run, per_image):
 
 
 def test_every_competitor_is_compared(run):
-    found = tables.paired_to_all(run)
-    expected = set(decoding.method_names(run, bounds=False)) - {"HAVIR"}
+    found = comparison.paired(run)
+    expected = set(run.method_names(bounds=False)) - {"HAVIR"}
     assert set(found["baseline"]) == expected
     assert (found["p_holm"] >= found["p"]).all()
     assert found["subjects_better"].between(0, len(run.subjects)).all()
 
 
+MAKERS = {
+    "sampler_sweeps": sweeps.table_of_sweeps,
+    "transfer_curve": transfer.curve_table,
+    "region_ceilings": ceilings.regions,
+    "zscore_difference": normalisation.difference,
+    "train_test_overlap": overlap.nearness,
+    "held_out_clusters": overlap.clusters_table,
+    "held_out_differences": overlap.differences,
+    "complexity_strata": complexity.strata_table,
+    "complexity_test": complexity.test,
+    "image_retrieval": captions.image_retrieval,
+    "caption_prediction": captions.caption_scores,
+}
 CONTROLS = {
     "sampler_sweeps": {"parameter", "setting", "metric", "value", "low", "high", "n"},
     "transfer_curve": {"method", "hours", "subject", "metric", "value", "low", "high", "n"},
@@ -66,38 +92,35 @@ CONTROLS = {
     "complexity_strata": {"method", "stratum", "metric", "value", "low", "high", "n"},
     "complexity_test": {"complexity", "metric", "rho", "low", "high", "p", "p_holm", "n"},
     "image_retrieval": {"method", "subject", "metric", "value", "pool", "chance", "n"},
-    "caption_scores": {"method", "subject", "metric", "value", "low", "high", "n"},
+    "caption_prediction": {"method", "subject", "metric", "value", "low", "high", "n"},
 }
 
 
 @pytest.mark.parametrize("name", CONTROLS)
 def test_controls_are_written_long_with_interval_and_number(run, name):
-    frame = getattr(control_tables, name)(run)
+    frame = MAKERS[name](run)
     assert set(frame) >= CONTROLS[name]
     assert frame["n"].notna().all()
-    file = {"caption_scores": "caption_prediction"}.get(name, name)
-    written = pd.read_csv(run.workspace.tables / f"{file}.csv")
+    written = pd.read_csv(run.workspace.tables / f"{name}.csv")
     assert len(written) == len(frame)
     assert set(written["data"]) == {"SIMULATED"}
-    assert "SIMULATED" in (run.workspace.tables / f"{file}.md").read_text()
+    assert "SIMULATED" in (run.workspace.tables / f"{name}.md").read_text()
 
 
 def test_crosstalk_table_has_every_level(run):
-    frame = control_tables.crosstalk_claims(run)
+    frame = crosstalk.claims_table(run)
     assert frame["crosstalk"].unique().tolist() == [0.0, run.config.simulation.crosstalk]
 
 
-def test_the_papers_numbers_stand_beside_ours(run, monkeypatch):
+def test_the_papers_numbers_stand_beside_ours():
     ours = pd.DataFrame(
         [
-            ("HAVIR", "PixCorr", "mean", 0.320, 0.30, 0.34),  # the paper: 0.327
-            ("HAVIR", "PixCorr", "subj01", 0.9, 0.8, 1.0),
-            ("w/o z'", "SSIM", "mean", 0.30, 0.28, 0.32),  # the paper: 0.237
+            ("HAVIR", "PixCorr", 0.320, 0.30, 0.34),  # the paper: 0.327
+            ("w/o z'", "SSIM", 0.30, 0.28, 0.32),  # the paper: 0.237
         ],
-        columns=["configuration", "metric", "subject", "value", "low", "high"],
+        columns=["configuration", "metric", "value", "low", "high"],
     )
-    monkeypatch.setattr(tables, "configuration_scores", lambda _: ours)
-    found = tables.paper_and_here(run).set_index(["configuration", "metric"])
+    found = ablations.beside_paper(ours).set_index(["configuration", "metric"])
     assert found.loc[("HAVIR", "PixCorr"), "here"] == 0.320
     assert found.loc[("HAVIR", "PixCorr"), "within"]
     assert not found.loc[("w/o z'", "SSIM"), "within"]
@@ -106,16 +129,16 @@ def test_the_papers_numbers_stand_beside_ours(run, monkeypatch):
 
 
 def test_ablations_are_of_the_chosen_subjects_unless_full(run, monkeypatch):
-    monkeypatch.setattr(images, "all_scores", lambda run, *, subjects, **_: subjects)
+    monkeypatch.setattr(Run, "all_scores", lambda run, *, subjects, **_: subjects)
 
     def asked(full, chosen):
         update = {"full": full, "ablation_subjects": chosen}
         comparison = run.config.comparison.model_copy(update=update)
         config = run.config.model_copy(update={"comparison": comparison})
-        return images.ablation_scores(replace(run, config=config))
+        return ablations.ablation_scores(replace(run, config=config))
 
     assert asked(False, ["subj02"]) == ["subj02"]
-    assert asked(False, None) is None
-    assert asked(True, ["subj02"]) is None
+    assert asked(False, None) == run.subjects
+    assert asked(True, ["subj02"]) == run.subjects
     with pytest.raises(ConfigError, match=r"ablation_subjects names \['subj09'\]"):
         asked(False, ["subj09"])

@@ -6,31 +6,35 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+from havir_lib.cache.content import Description
+from havir_lib.cache.store import recipe_of
+from havir_lib.evaluation import nearest
 from havir_lib.evaluation.correlation import all_correlations
-from havir_lib.pipeline import brains, decoding, images
-from havir_lib.pipeline.decoding import designs, networks, shared
-from havir_lib.training import load_model
+from havir_lib.run import designs, images
+from havir_lib.run.methods import METHODS, methods_table, nearest_training_images
+from havir_lib.training import BRANCHES, load_model
+from havir_lib.training.branches import OWN_LOSSES
 
-NAMES = tuple(decoding.METHODS)
+NAMES = tuple(METHODS)
 
 
 def model_of(run, name, branch, design):
-    return load_model(decoding.trained(run, name, branch, design) / "best.safetensors")
+    return load_model(run.trained(name, branch, design).path / "best.safetensors")
 
 
 def test_pool_in_blocks_equals_the_whole(rng, monkeypatch):
-    monkeypatch.setattr(shared, "POOL_BLOCK", 4)
+    monkeypatch.setattr(nearest, "POOL_BLOCK", 4)
     queries, pool = rng.normal(size=(3, 7, 8)), rng.normal(size=(20, 7, 8))
     rows = rng.permutation(20)[:11]
-    found = shared.similarity_to(queries, pool, rows)
+    found = nearest.similarity_to(queries, pool, rows)
     whole = np.corrcoef(queries.reshape(3, -1), pool[rows].reshape(11, -1))[:3, 3:]
     np.testing.assert_allclose(found, whole, atol=1e-6)
 
 
 @pytest.mark.parametrize("method", NAMES)
 def test_every_method_predicts_every_test_image(run, method):
-    predicted = decoding.predictions(run, "subj02", method)
-    ids = brains.subject(run, "subj02").test_images
+    predicted = run.predictions("subj02", method)
+    ids = run.subject("subj02").test_images
     np.testing.assert_array_equal(predicted.image_ids, ids)
     for array in predicted.present.values():
         assert len(array) == len(ids)
@@ -41,23 +45,23 @@ def test_methods_that_train_run_only_in_full(run):
     comparison = run.config.comparison.model_copy(update={"full": False})
     core = replace(run, config=run.config.model_copy(update={"comparison": comparison}))
     trains = {"all voxels", "swapped roles", "template masks"}
-    assert set(decoding.method_names(run)) == set(NAMES)
-    assert not trains & set(decoding.method_names(core))
-    assert "nearest training image" in decoding.method_names(core)
-    competing = decoding.method_names(core, bounds=False)
-    assert set(decoding.method_names(core)) - set(competing) == {"shuffled voxels", "true targets"}
-    table = decoding.methods_table(core)
-    assert list(table.index) == list(decoding.method_names(core))
+    assert set(run.method_names()) == set(NAMES)
+    assert not trains & set(core.method_names())
+    assert "nearest training image" in core.method_names()
+    competing = core.method_names(bounds=False)
+    assert set(core.method_names()) - set(competing) == {"shuffled voxels", "true targets"}
+    table = methods_table(core)
+    assert list(table.index) == list(core.method_names())
     assert set(table.index[table["competes"]]) == set(competing)
 
 
 def test_designs_see_the_voxels_they_should(run):
-    brain = brains.subject(run, "subj01")
-    n = {branch: int(getattr(brain, branch).sum()) for branch in networks.BRANCHES}
+    brain = run.subject("subj01")
+    n = {branch: int(getattr(brain, branch).sum()) for branch in BRANCHES}
     seen = {
         (label, branch): model_of(run, "subj01", branch, design).n_voxels
         for label, design in (("all", designs.ALL_VOXELS), ("swapped", designs.SWAPPED_ROLES))
-        for branch in networks.BRANCHES
+        for branch in BRANCHES
     }
     assert seen["all", "structural"] == seen["all", "semantic"] == brain.n_voxels
     assert seen["swapped", "structural"] == n["semantic"] != n["structural"]
@@ -65,7 +69,7 @@ def test_designs_see_the_voxels_they_should(run):
 
 
 def test_swapping_twice_gives_the_subject_back(run):
-    brain = brains.subject(run, "subj01")
+    brain = run.subject("subj01")
     other = designs.swapped(run, "subj01")
     np.testing.assert_array_equal(other.structural, brain.semantic)
     np.testing.assert_array_equal(other.semantic, brain.structural)
@@ -73,10 +77,10 @@ def test_swapping_twice_gives_the_subject_back(run):
 
 
 def test_styles_leave_out_what_they_should(run):
-    bridge = decoding.predictions(run, "subj01", "in the style of MindBridge")
+    bridge = run.predictions("subj01", "in the style of MindBridge")
     assert bridge.latents is None
     assert bridge.text_tokens is not None
-    eye = decoding.predictions(run, "subj01", "in the style of MindEye")
+    eye = run.predictions("subj01", "in the style of MindEye")
     assert eye.latents is not None
     assert eye.text_tokens is None
     assert model_of(run, "subj01", "semantic", designs.MINDBRIDGE_STYLE).embed[0].in_features == 16
@@ -84,21 +88,24 @@ def test_styles_leave_out_what_they_should(run):
 
 def test_designs_share_what_they_have_in_common(run):
     """The same network on the same voxels is trained once, whoever asks for it."""
-    undivided = decoding.trained(run, "subj02", "structural", designs.ALL_VOXELS)
-    assert decoding.trained(run, "subj02", "structural", designs.MINDEYE_STYLE) == undivided
-    assert decoding.trained(run, "subj02", "structural") != undivided
+    undivided = run.trained("subj02", "structural", designs.ALL_VOXELS)
+    assert run.trained("subj02", "structural", designs.MINDEYE_STYLE) == undivided
+    assert run.trained("subj02", "structural") != undivided
 
 
 def test_transfer_starts_from_the_base_of_the_same_design(run):
-    folder = decoding.trained(run, "subj02", "semantic", designs.ALL_VOXELS)
-    base = decoding.trained(run, "subj01", "semantic", designs.ALL_VOXELS)
-    assert f'"base": "{base.name}"' in (folder / "recipe.json").read_text()
-    assert '"base": null' in (base / "recipe.json").read_text()
+    recipes = {
+        name: recipe_of(run.trained(name, "semantic", designs.ALL_VOXELS).path)["arguments"]
+        for name in run.subjects
+    }
+    base = run.model("subj01", "semantic", designs.ALL_VOXELS)
+    assert recipes["subj02"]["base"] == Description().of(base)
+    assert recipes["subj01"].get("base") is None
 
 
 def test_without_text_the_text_head_stays_as_it_began(run):
-    folder = decoding.trained(run, "subj01", "semantic", designs.MINDEYE_STYLE)
-    with safe_open(folder / "last.safetensors", framework="pt") as file:
+    folder = run.trained("subj01", "semantic", designs.MINDEYE_STYLE)
+    with safe_open(folder.path / "last.safetensors", framework="pt") as file:
         bias = file.get_tensor("text_head.bias")
         image_bias = file.get_tensor("image_head.bias")
     assert not bias.any()  # starts at zero and gets no gradient
@@ -106,28 +113,28 @@ def test_without_text_the_text_head_stays_as_it_began(run):
 
 
 def test_nearest_training_image_is_one_and_the_nearest(run):
-    found = decoding.nearest_training_images(run, "subj01")
-    brain = brains.subject(run, "subj01")
+    found = nearest_training_images(run, "subj01")
+    brain = run.subject("subj01")
     pool = np.unique(brain.train_images)
     assert np.isin(found, pool).all()
-    predicted = decoding.predictions(run, "subj01").image_tokens
-    tokens = decoding.targets(run, "subj01").select(pool).image_tokens
-    expected = all_correlations(decoding.flat(predicted), decoding.flat(tokens)).argmax(axis=1)
+    predicted = run.predictions("subj01").image_tokens
+    tokens = run.targets("subj01").select(pool).image_tokens
+    expected = all_correlations(nearest.flat(predicted), nearest.flat(tokens)).argmax(axis=1)
     np.testing.assert_array_equal(found, pool[expected])
 
 
 def test_nearest_training_images_are_shown_as_they_are(run):
-    made = images.reconstructions(run, "subj01", "nearest training image")
-    stimuli = brains.stimuli(run).images(decoding.nearest_training_images(run, "subj01"))
+    made = run.images("subj01", "nearest training image")
+    stimuli = run.stimuli.images(nearest_training_images(run, "subj01"))
     np.testing.assert_array_equal(made.images, stimuli)
-    np.testing.assert_array_equal(made.image_ids, brains.subject(run, "subj01").test_images)
+    np.testing.assert_array_equal(made.image_ids, run.subject("subj01").test_images)
 
 
 def test_absent_predictions_are_switched_off_in_diffusion(run):
     """Reconstruction in MindEye's style equals HAVIR's sampler without text."""
-    eye = decoding.predictions(run, "subj01", "in the style of MindEye")
-    made = images.reconstructions(run, "subj01", "in the style of MindEye").images
-    with_text = replace(eye, text_tokens=decoding.predictions(run, "subj01").text_tokens)
+    eye = run.predictions("subj01", "in the style of MindEye")
+    made = run.images("subj01", "in the style of MindEye").images
+    with_text = replace(eye, text_tokens=run.predictions("subj01").text_tokens)
     sampling = run.config.diffusion
     without = images.generate(run, with_text, sampling, "w/o e_cap").images
     np.testing.assert_array_equal(made, without)
@@ -135,12 +142,12 @@ def test_absent_predictions_are_switched_off_in_diffusion(run):
 
 
 def test_shuffled_voxels_are_the_same_values_in_another_place(run):
-    real = decoding.predictions(run, "subj01")
-    shuffled = decoding.predictions(run, "subj01", "shuffled voxels")
+    real = run.predictions("subj01")
+    shuffled = run.predictions("subj01", "shuffled voxels")
     assert not np.allclose(real.image_tokens, shuffled.image_tokens)
 
 
 def test_every_loss_setting_belongs_to_a_branch(run):
-    own = networks.OWN_LOSSES
+    own = {branch: set(names) for branch, names in OWN_LOSSES.items()}
     assert own["structural"] | own["semantic"] == set(type(run.config.training.losses).model_fields)
     assert not own["structural"] & own["semantic"]

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from havir_lib.pipeline import claims, tables
+from havir_lib.pages import ablations, claims, comparison
 
 
 @pytest.mark.parametrize(
@@ -20,11 +20,11 @@ def test_verdict(n_for, n_against, expected):
 
 
 def test_every_claim_is_judged_from_its_own_rows(run, monkeypatch):
-    paired = tables.paired_to_all(run)
+    paired = comparison.paired_to_all(run)
     sure = paired["baseline"].map({"ridge": 0.001, "all voxels": 0.001}).fillna(0.9)
     sign = paired["baseline"].map({"ridge": 1.0, "all voxels": -1.0}).fillna(1.0)
     planted = paired.assign(p_holm=sure, difference=sign)
-    monkeypatch.setattr(tables, "paired_to_all", lambda _: planted)
+    monkeypatch.setattr(comparison, "paired_to_all", lambda _: planted)
     found = claims.claims(run).set_index("claim")
     assert len(found) == len(claims.CLAIMS)
     n_metrics = len(run.config.evaluation.metrics)
@@ -41,7 +41,7 @@ def test_a_lost_latent_counts_for_the_latent(run, monkeypatch):
         rows = [("w/o z'", "PixCorr", -0.2, 0.01, 9, 2), ("w/o z'", "MiniCLIP", 0.1, 0.01, 9, 2)]
         return pd.DataFrame(rows, columns=columns)
 
-    monkeypatch.setattr(tables, "dissociation", planted)
+    monkeypatch.setattr(ablations, "paired_to_full", planted)
     found = claims.claims(run).set_index("claim")
     latent = found.loc["The latent carries the layout: pixel scores fall without it"]
     assert (latent["tests"], latent["for"], latent["verdict"]) == (1, 1, "holds")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from havir_lib.errors import ConfigError, DataError
-from havir_lib.pipeline import brains, images, open_run
+from havir_lib.run import images, open_run
 
 
 def test_an_image_has_the_same_seed_in_every_set_and_order():
@@ -31,9 +31,9 @@ def test_configurations_are_the_five_of_the_paper():
 def test_real_data_are_not_simulated(tmp_path):
     run = open_run("paper", {"data.root": str(tmp_path), "workspace": str(tmp_path / "ws")})
     assert not run.simulated
-    assert brains.data_root(run) == tmp_path
+    assert run.data_root == tmp_path
     with pytest.raises(DataError, match="subj01"):
-        brains.subject(run, "subj01")
+        run.subject("subj01")
 
 
 def test_unknown_device_is_refused_before_anything_is_computed(tmp_path):

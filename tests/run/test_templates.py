@@ -9,8 +9,7 @@ import pytest
 from havir_lib.data.layout import layout_of
 from havir_lib.data.transforms import MNI_AFFINE, NO_DATA
 from havir_lib.errors import DataError
-from havir_lib.pipeline import brains
-from havir_lib.pipeline.decoding import templates
+from havir_lib.run import templates
 from havir_lib.simulation.transforms import write_transforms
 
 
@@ -29,18 +28,18 @@ def test_every_voxel_takes_the_label_of_most():
 
 def test_simulated_subjects_use_the_unwarped_atlas(run):
     assert templates.mask_folder(run, "subj01") == "roi_template"
-    own, template = brains.subject(run, "subj01"), templates.template_brain(run, "subj01")
+    own, template = run.subject("subj01"), templates.template_subject(run, "subj01")
     assert {tuple(x) for x in own.ijk.tolist()} != {tuple(x) for x in template.ijk.tolist()}
     assert not (template.structural & template.semantic).any()
     np.testing.assert_array_equal(own.test_images, template.test_images)
-    hour = templates.template_brain(run, "subj02")
-    np.testing.assert_array_equal(hour.train_images, brains.subject(run, "subj02").train_images)
+    hour = templates.template_subject(run, "subj02")
+    np.testing.assert_array_equal(hour.train_images, run.subject("subj02").train_images)
 
 
 @pytest.fixture
 def linear(run):
     """Transforms to MNI by the linear part alone, as if the individual's warp were unknown."""
-    layout = layout_of(run.config, brains.data_root(run))
+    layout = layout_of(run.config, run.data_root)
     kept = {}
     for name in run.subjects:
         path = layout.to_mni(name)
@@ -86,15 +85,15 @@ def test_without_transforms_the_error_names_the_file(run, linear):
 def test_a_lone_subject_has_no_group(run):
     data = run.config.data.model_copy(update={"subjects": ["subj01"]})
     alone = replace(run, config=run.config.model_copy(update={"data": data}))
-    layout = layout_of(run.config, brains.data_root(run))
+    layout = layout_of(run.config, run.data_root)
     with pytest.raises(DataError, match="there are none"):
         templates.group_masks(alone, layout, "subj01")
 
 
 def test_template_masks_end_where_the_subjects_own_brain_does(run):
-    layout = layout_of(run.config, brains.data_root(run))
+    layout = layout_of(run.config, run.data_root)
     brain = np.asarray(nib.load(layout.brain_mask("subj01")).dataobj) > 0
-    template = templates.template_brain(run, "subj01")
+    template = templates.template_subject(run, "subj01")
     assert brain[tuple(template.ijk.T)].all()
     folder = layout.roi_directory("subj01").parent / templates.mask_folder(run, "subj01")
     drawn = [np.asarray(nib.load(file).dataobj) > 0 for file in folder.glob("*.nii.gz")]

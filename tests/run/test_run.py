@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from havir_lib.errors import ConfigError
-from havir_lib.pipeline import open_run
+from havir_lib.run import open_run
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -9,16 +10,10 @@ import pytest
 
 from havir_lib.config import Config, load_config
 from havir_lib.data.layout import ANATOMY, GLASS_BRAIN, SURFACE, layout_of
-from havir_lib.pipeline import (
-    brains,
-    decoding,
-    figures,
-    interpretability,
-    open_run,
-    standard_space,
-)
-from havir_lib.pipeline.decoding import why_no_templates
-from havir_lib.pipeline.interpretability import Importance
+from havir_lib.pages import brain_maps, importance, regions, standard_space, voxels
+from havir_lib.pages.importance import Importance
+from havir_lib.run import open_run
+from havir_lib.run.data import layout
 
 
 @pytest.fixture(scope="module")
@@ -41,19 +36,18 @@ def sidecar(png):
 
 
 @pytest.mark.parametrize(
-    "make", [figures.roi_definitions, figures.voxel_counts, standard_space.roles_on_surface]
+    "make", [regions.definitions, voxels.counts, standard_space.roles_on_surface]
 )
 def test_figures_of_masks_are_saved_with_their_origin(run, make):
-    png = make(run)
+    png = Path(make(run).filename)
     assert png.stat().st_size > 5000
     assert sidecar(png)["data"] == "SIMULATED"
 
 
 def test_role_map_on_the_surface_has_early_areas_at_the_back(run):
-    native = figures.role_volume(run, "subj01")
+    native = brain_maps.role_volume(run, "subj01")
     assert native.space == "subj01 func1pt8mm"
-    layout = standard_space._layout(run)
-    shown = standard_space.volume_to_fsaverage5(layout, "subj01", native, method="nearest")
+    shown = standard_space.volume_to_fsaverage5(layout(run), "subj01", native, method="nearest")
     from nilearn import datasets, surface
 
     for side in ("left", "right"):
@@ -66,13 +60,13 @@ def test_role_map_on_the_surface_has_early_areas_at_the_back(run):
 
 
 def test_importance_goes_to_mni_and_to_the_surface(run, monkeypatch):
-    def importance(run, name, branch):
-        voxels = getattr(brains.subject(run, name), branch)
+    def planted(run, name, branch):
+        voxels = getattr(run.subject(name), branch)
         values = np.random.default_rng(1).gamma(4.0, size=voxels.sum())
         return Importance({"norm": values}, values[None], voxels)
 
-    monkeypatch.setattr(interpretability, "importance", importance)
-    png = standard_space.importance_in_standard_space(run)
+    monkeypatch.setattr(importance, "importance", planted)
+    png = Path(standard_space.importance(run).filename)
     assert sidecar(png)["data"] == "SIMULATED"
     folder = run.workspace.root / "maps"
     own = nib.load(folder / "subj02_structural_weight_norm.nii.gz")
@@ -86,13 +80,13 @@ def test_importance_goes_to_mni_and_to_the_surface(run, monkeypatch):
 
 
 def test_simulated_counts_are_not_compared_with_published_ones(run):
-    assert brains.published_counts(run).empty
+    assert voxels.published_counts(run).empty
 
 
 @pytest.fixture
 def without(run):
     """Function that takes optional files of subjects away; they come back afterwards."""
-    layout = layout_of(run.config, brains.data_root(run))
+    layout = layout_of(run.config, run.data_root)
     taken = {}
 
     def take(what, *names):
@@ -108,41 +102,38 @@ def without(run):
 
 def test_maps_without_an_anatomy_are_drawn_over_the_brains_outline(run, without):
     without(ANATOMY, "subj02")
-    png = figures.roi_maps(run)
+    png = Path(regions.role_maps(run).filename)
     assert png.stat().st_size > 5000
     assert "outline" in sidecar(png)["caption"]
     assert "T1_to_func1pt8mm.nii.gz of subj02" in sidecar(png)["caption"]
-    behind = figures.role_volume(run, "subj02").background
+    behind = brain_maps.role_volume(run, "subj02").background
     assert set(np.unique(behind)) == {0, 1}
-    assert figures.without_anatomy(run, ["subj01"]) == ""
+    assert brain_maps.without_anatomy(run, ["subj01"]) == ""
 
 
 def test_subjects_without_transforms_are_left_out_of_standard_maps(run, without):
     without(SURFACE, "subj02")
-    caption = sidecar(standard_space.roles_on_surface(run))["caption"]
+    caption = sidecar(Path(standard_space.roles_on_surface(run).filename))["caption"]
     assert "Left out of maps on the average surface: subj02 (no " in caption
     without(SURFACE, "subj01")
-    text = standard_space.roles_on_surface(run)
+    text = standard_space.roles_on_surface(run).data
     assert "subj01 (no lh." in text
     assert "subj02 (no lh." in text
-    assert figures.show(text).data == text
     without(GLASS_BRAIN, "subj01", "subj02")
-    assert "func1pt8-to-MNI.nii.gz" in standard_space.importance_in_standard_space(run)
+    assert "func1pt8-to-MNI.nii.gz" in standard_space.importance(run).data
 
 
 def test_template_masks_are_left_out_without_transforms(run, without, tmp_path):
     whole = replace(
         run, config=load_config("smoke", {"workspace": str(tmp_path), "comparison.full": True})
     )
-    data_root = brains.data_root(run)
+    data_root = run.data_root
     lost = {"data.root": str(data_root), "comparison.template_folder": "nobody_drew_any"}
     content = whole.config.model_copy(update={"simulation": None}).model_dump() | {}
     content["data"]["root"] = lost["data.root"]
     content["comparison"]["template_folder"] = lost["comparison.template_folder"]
     measured = replace(whole, config=Config.model_validate(content))
-    assert "template masks" in decoding.method_names(measured)
+    assert "template masks" in measured.method_names()
     without(GLASS_BRAIN, "subj02")
-    why_no_templates.cache_clear()
-    assert "template masks" not in decoding.method_names(measured)
-    assert "func1pt8-to-MNI.nii.gz is missing" in why_no_templates(measured)
-    why_no_templates.cache_clear()
+    assert "template masks" not in measured.method_names()
+    assert "func1pt8-to-MNI.nii.gz is missing" in measured.why_no_templates
