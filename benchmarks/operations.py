@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
-from havir_lib.cache import is_finished, recipe_of
+from havir_lib.cache.store import is_finished, recipe_of
 from havir_lib.config import Config, Fit
 from havir_lib.diffusion.schedule import n_steps_run
 from havir_lib.targets.compute import KINDS

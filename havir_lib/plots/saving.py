@@ -81,6 +81,13 @@ def save_figure(
     return folder / f"{name}.png"
 
 
+def stamp_figure(fig: Figure) -> None:
+    """Mark a figure that is shown without being saved as one of simulated data."""
+    height = fig.get_size_inches()[1] * 25.4
+    fig.text(0.99, 1 + 1 / height, STAMP_TEXT, ha="right", va="bottom", fontsize=6.5,
+             color=STAMP, fontweight="bold")  # fmt: skip
+
+
 def _frame(fig: Figure, simulated: bool) -> Bbox:
     width, height = fig.get_size_inches()
     (strip,) = mm(STRIP if simulated else 0)

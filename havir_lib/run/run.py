@@ -33,6 +33,8 @@ from havir_lib.training.branches import Branch
 from havir_lib.training.state import BEST
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from havir_lib.diffusion import DualGuidedDiffusion
 
 log = logging.getLogger("havir_lib")
@@ -83,6 +85,15 @@ class Run:
     def simulated(self) -> bool:
         """Whether every number of this run comes from simulated subjects."""
         return self.config.simulated
+
+    def stamp(self, figure: Figure | None = None) -> None:
+        """Mark a figure of one's own (default: pyplot's current one) if the data are simulated."""
+        if self.simulated:
+            from matplotlib import pyplot
+
+            from havir_lib.plots.saving import stamp_figure
+
+            stamp_figure(figure or pyplot.gcf())
 
     @property
     def subjects(self) -> list[str]:
