@@ -19,7 +19,7 @@ from scipy.optimize import nnls
 from havir_lib.cache.store import is_finished, recipe_of
 from havir_lib.config import Config, Fit
 from havir_lib.diffusion.schedule import n_steps_run
-from havir_lib.targets.compute import KINDS
+from havir_lib.targets.compute import ARRAYS
 from havir_lib.training.checkpoint import read_description
 from havir_lib.training.data import split_images
 from havir_lib.training.loop import steps_per_epoch
@@ -27,7 +27,7 @@ from havir_lib.training.loop import steps_per_epoch
 COLUMNS = ["step", "what", "measured_units", "unit", "seconds", "cpu_seconds", "threads"]
 COLUMNS += ["peak_gb", "seconds_per_unit", "full_units", "full_hours"]
 TRAINED = ("trained_structural", "trained_semantic")
-TARGETS = {kind.name: f"{kind.arrays[0]}.npy" for kind in KINDS}
+TARGETS = {kind: f"{names[0]}.npy" for kind, names in ARRAYS.items()}
 
 
 @dataclass
@@ -98,14 +98,14 @@ class Watcher:
 
 def images_and_evaluations(recipe: dict) -> tuple[int, int]:
     """Images of a set of reconstructions, and UNet evaluations of each (0: only decoded)."""
-    switches, sampling = recipe["configuration"], recipe["sampling"]
-    n = len(recipe["seeds"])
-    if not (switches.get("use_image", True) or switches.get("use_text", True)):
+    given = recipe["arguments"]
+    options, n = given["options"], len(given["seeds"])
+    if not (options.get("use_image", True) or options.get("use_text", True)):
         return n, 0
-    if not switches.get("use_latent", True):
-        return n, sampling["steps"]
-    names = ("steps", "strength", "strength_convention")
-    return n, n_steps_run(*(sampling[name] for name in names))
+    if not options.get("use_latent", True):
+        return n, options["steps"]
+    strength = float(options["strength"])  # a recipe holds the digits of a float as text
+    return n, n_steps_run(options["steps"], strength, options["strength_convention"])
 
 
 def count(folder: Path, kind: str) -> tuple[int, str]:
@@ -118,7 +118,7 @@ def count(folder: Path, kind: str) -> tuple[int, str]:
         settings = read_description(folder / "last.safetensors")["settings"]
         return training_steps(Fit(**settings["fit"]), settings["images"]), "step"
     if kind == "scores":
-        return pd.read_csv(folder / "scores.csv")["image"].nunique(), "image"
+        return pd.read_csv(folder / "result.csv")["image"].nunique(), "image"
     return 1, "result"
 
 

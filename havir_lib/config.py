@@ -6,11 +6,13 @@ Every knob of the companion is a field below, with its meaning and unit. Unknown
 
 from __future__ import annotations
 
+import copy
 import difflib
 import hashlib
 import json
 import os
 import shlex
+import string
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from havir_lib.errors import ConfigError
 from havir_lib.paths import CONFIG_DIR
+
+PLAIN = frozenset(string.ascii_letters + string.digits + "=+-._")
 
 
 class Section(BaseModel):
@@ -375,12 +379,15 @@ class Config(Section):
     seed: int = 0
     workspace: str | None = Field(None, description="folder for results; default results/<profile>")
     _given_as: str = PrivateAttr("")
+    _changes: dict[str, Any] = PrivateAttr(default_factory=dict)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     simulation: Simulation | None = Field(None, description="present: the brain data are simulated")
     data: Data
     weights: Weights = Weights()
     download: Download = Download()
     resources: Resources = Resources()
+    extensions: list[str] = []
+    """Python files beside the notebooks that add methods or metrics, see notebook 11."""
     targets: Targets = Targets()
     structural_generator: StructuralGenerator = StructuralGenerator()
     semantic_extractor: SemanticExtractor = SemanticExtractor()
@@ -395,6 +402,33 @@ class Config(Section):
     def given_as(self) -> str:
         """How the profile was named, a name or a path, quoted for a command to copy."""
         return self._given_as or self.profile
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """Settings by dotted keys that overrides have made other than the profile says.
+
+        Those that say where and how it is computed (:data:`HOW`) are not among them.
+        """
+        return dict(self._changes)
+
+    def changed(self, key: str, value: Any) -> Config:
+        """The same configuration, known to differ from its profile in what no setting says."""
+        copied = self.model_copy()
+        copied._changes = {**self._changes, key: value}
+        return copied
+
+    @property
+    def variant(self) -> str:
+        """The profile's name, with a suffix if it was changed: its results are kept apart."""
+        changes = self.changes
+        full = changes.pop("comparison.full", False)
+        name = f"{self.profile}-full" if full else self.profile
+        if not changes:
+            return name
+        text = "+".join(f"{key.rpartition('.')[2]}={value}" for key, value in changes.items())
+        if len(text) > 40 or not set(text) <= PLAIN:
+            text = hashlib.sha256(json.dumps(changes, sort_keys=True).encode()).hexdigest()[:8]
+        return f"{name}+{text}"
 
     @property
     def simulated(self) -> bool:
@@ -427,6 +461,7 @@ def load_config(profile: str | Path = "demo", overrides: dict[str, Any] | None =
         If the file does not exist, is not YAML, or holds unknown keys or impossible values.
     """
     content = _read(_find(profile))
+    as_given = copy.deepcopy(content)
     for key, value in (overrides or {}).items():
         _set(content, key.split("."), value)
     try:
@@ -434,7 +469,45 @@ def load_config(profile: str | Path = "demo", overrides: dict[str, Any] | None =
     except ValidationError as error:
         raise ConfigError(_explain(error, profile)) from None
     config._given_as = shlex.quote(str(profile))
+    config._changes = _changes(as_given, config)
     return config
+
+
+HOW = ("workspace", "device", "data.root", "resources.", "download.", "weights.hub_cache",
+       "training.checkpoint_seconds", "evaluation.batch_size")  # fmt: skip
+"""Settings that say where and how something is computed, and not what."""
+
+
+def _changes(as_given: dict[str, Any], config: Config) -> dict[str, Any]:
+    """What of `config` is not as the profile itself says, by dotted keys."""
+    own_data = as_given.get("simulation") and not as_given.get("data", {}).get("root")
+    if config.data.root is not None:  # a profile may leave it to be given
+        _set(as_given, ["data", "root"], config.data.root)
+    try:
+        profile = dotted(Config.model_validate(as_given).model_dump(mode="json"))
+    except ValidationError as error:
+        raise ConfigError(_explain(error, config.profile)) from None
+    changed = {
+        key: value
+        for key, value in dotted(config.model_dump(mode="json")).items()
+        if not key.startswith(HOW) and not _same(profile.get(key), value)
+    }
+    return changed if config.data.root is None or not own_data else {"data": "own", **changed}
+
+
+def _same(given: Any, value: Any) -> bool:
+    """Whether two values are equal, or the second is the first as an absolute path."""
+    paths = isinstance(given, str) and isinstance(value, str) and Path(value).is_absolute()
+    return given == value or (paths and Path(value) == Path(given).expanduser().absolute())
+
+
+def dotted(content: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """Nested settings by dotted keys, ``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        inner = isinstance(value, dict) and value
+        found |= dotted(value, f"{before}{key}.") if inner else {f"{before}{key}": value}
+    return found
 
 
 PLANNED = "HAVIR_PLANNED_PROFILE"

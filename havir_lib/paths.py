@@ -21,16 +21,14 @@ class Workspace:
         Everything that can be computed again; git-ignored.
     figures, tables : Path
         What the run is for.
+    cache : Path
+        Results by content, see :mod:`havir_lib.cache`; shared by all variants of a profile.
     """
 
     root: Path
     figures: Path
     tables: Path
-
-    @property
-    def cache(self) -> Path:
-        """Results by content, see :mod:`havir_lib.cache`."""
-        return self.root / "cache"
+    cache: Path
 
     @property
     def notebooks(self) -> Path:
@@ -38,13 +36,25 @@ class Workspace:
         return self.root / "notebooks"
 
 
-def workspace_of(profile: str, root: str | None = None) -> Workspace:
-    """The workspace of a profile; figures and tables go beside `root` if one is given."""
-    if root is None:
-        return Workspace(
-            PROJECT_ROOT / "results" / profile,
-            PROJECT_ROOT / "figures" / profile,
-            PROJECT_ROOT / "tables" / profile,
-        )
-    base = Path(root).expanduser().resolve()
-    return Workspace(base, base / "figures", base / "tables")
+def workspace_of(profile: str, root: str | None = None, variant: str | None = None) -> Workspace:
+    """The workspace of a profile; figures and tables go beside `root` if one is given.
+
+    Parameters
+    ----------
+    profile : str
+    root : str, optional
+        A folder for everything.
+    variant : str, optional
+        Name of the profile with other settings (:attr:`havir_lib.config.Config.variant`), which
+        has its own figures and tables, so that trying something overwrites nothing.
+    """
+    if root is not None:
+        base = Path(root).expanduser().resolve()
+        return Workspace(base, base / "figures", base / "tables", base / "cache")
+    name = variant or profile
+    return Workspace(
+        PROJECT_ROOT / "results" / name,
+        PROJECT_ROOT / "figures" / name,
+        PROJECT_ROOT / "tables" / name,
+        PROJECT_ROOT / "results" / profile / "cache",
+    )

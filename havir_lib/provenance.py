@@ -76,27 +76,58 @@ def _python_files(roots: Iterable[Path]) -> Iterable[Path]:
             yield root.with_suffix(".py")
 
 
-def record(config: Any, inputs: dict[str, str], simulated: bool) -> dict:
+def record(
+    config: Any,
+    inputs: dict[str, str],
+    simulated: bool,
+    results: Iterable[str] = (),
+    source: str = "",
+) -> dict:
     """Provenance of one figure or table, to be written next to it.
 
     Parameters
     ----------
     config : pydantic model
-        The whole configuration of the run.
+        The whole configuration of the run; its settings are written by name and value, without
+        those that say where something is or how fast it goes.
     inputs : dict
-        Name → hash of each input the result was computed from.
+        Name → hash of each array or table that it was made from.
     simulated : bool
         Whether the numbers come from simulated subjects.
+    results : iterable of str
+        ``kind/key`` of every cached result that was used; each has a ``recipe.json`` in the cache.
+    source : str
+        Hash of the code that made it; default: of the whole library.
     """
     return {
         "data": origin(simulated),
-        "software": {"havir_lib": __version__, "source": source_digest()},
-        "configuration": digest(config),
-        "seed": config.seed,
+        "software": {"havir_lib": __version__, "source": source or source_digest()},
+        "profile": getattr(config, "variant", config.profile),
+        "settings": public_settings(config.model_dump(mode="json")),
         "inputs": inputs,
+        "results": sorted(set(results)),
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in RECORDED_PACKAGES},
     }
+
+
+PRIVATE = frozenset(("workspace", "root", "hub_cache", "endpoint_url", "resources", "download",
+                     "device"))  # fmt: skip
+"""Settings that say where things are or how they are computed, on one person's machine."""
+
+
+def public_settings(content: dict[str, Any]) -> dict[str, Any]:
+    """Settings by name and value, without places; a path among them as its last part."""
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        if key in PRIVATE:
+            continue
+        if isinstance(value, dict):
+            value = public_settings(value)
+        elif isinstance(value, str) and Path(value).is_absolute():
+            value = Path(value).name
+        found[key] = value
+    return found
 
 
 def write_sidecar(result: Path, provenance: dict, simulated: bool, **extra: str) -> None:

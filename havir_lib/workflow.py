@@ -37,10 +37,11 @@ AFTER = {
     "08_ablations": ["04_structural_generator", "05_semantic_extractor"],
     "09_interpretability": ["04_structural_generator", "05_semantic_extractor"],
     "10_controls": ["07_sota_comparison", "08_ablations"],
+    "11_make_it_yours": ["07_sota_comparison", "10_controls"],
 }
-FULL_ONLY = ("10_controls",)
+FULL_ONLY = ("10_controls", "11_make_it_yours")
 """Notebooks that run only with ``comparison.full``."""
-ALONE = ("00_start_here", "10_controls")
+ALONE = ("00_start_here", "10_controls", "11_make_it_yours")
 """Notebooks that nothing can run beside; they use ``resources.threads_alone`` cores."""
 WITHOUT_GPU = ("00_start_here", "01_roi_definition", "02_voxel_counts")
 """Notebooks that run no network."""
@@ -108,7 +109,7 @@ class Plan:
         given = load_config(profile, overrides)
         overrides |= absolute_paths(_flat(given.model_dump()))
         config = load_config(profile, overrides)
-        workspace = workspace_of(config.profile, config.workspace)
+        workspace = workspace_of(config.profile, config.workspace, config.variant)
         return cls(config, workspace, str(profile), overrides)
 
     @cached_property
@@ -121,7 +122,13 @@ class Plan:
         root = Path(self.config.data.root or ".")
         files = [item.here() for item in manifest(self.config, root)]
         stamps = [(str(x), x.stat().st_size, x.stat().st_mtime_ns) for x in files if x]
-        return digest([source_digest(), self.config.model_dump(mode="json"), stamps])
+        own = [file.read_text(encoding="utf-8") for file in self.extensions]
+        return digest([source_digest(), self.config.model_dump(mode="json"), stamps, own])
+
+    @property
+    def extensions(self) -> list[Path]:
+        """Files of the user's own that the profile names."""
+        return [PROJECT_ROOT / "notebooks" / name for name in self.config.extensions]
 
     @property
     def folder(self) -> Path:

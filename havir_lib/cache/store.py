@@ -14,7 +14,9 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,7 @@ def cached(root: Path, kind: str, recipe: dict[str, Any], build: Callable[[Path]
     """
     key = digest({"format": FORMAT, **recipe})
     folder = Path(root) / kind / key
+    note([f"{kind}/{key}"])
     if is_finished(folder):
         _say_once(kind, "found in cache")
         return folder
@@ -63,6 +66,28 @@ def cached(root: Path, kind: str, recipe: dict[str, Any], build: Callable[[Path]
             _say_once(kind, "computing")
             _build(folder, recipe, build)
     return folder
+
+
+_collected: ContextVar[set[str] | None] = ContextVar("_collected", default=None)
+
+
+@contextmanager
+def collecting() -> Iterator[set[str]]:
+    """Collect ``kind/key`` of every result that is used inside the block."""
+    used: set[str] = set()
+    before = _collected.set(used)
+    try:
+        yield used
+    finally:
+        _collected.reset(before)
+        note(used)  # whoever asked for this used it, too
+
+
+def note(results: Iterable[str]) -> None:
+    """Say that results were used, also by way of something that was kept in memory."""
+    used = _collected.get()
+    if used is not None:
+        used.update(results)
 
 
 @functools.cache  # a notebook may ask for dozens of results; the reader needs one line per kind

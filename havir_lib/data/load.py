@@ -56,7 +56,11 @@ def load_subject(
     """
     layout = layout_of(config, root)
     sessions = used_sessions(layout, name, config.data.sessions_of(name))
-    store = Path(cache) if cache else workspace_of(config.profile, config.workspace).cache
+    store = (
+        Path(cache)
+        if cache
+        else workspace_of(config.profile, config.workspace, config.variant).cache
+    )
     made = remember_folder(
         store,
         "subjects",

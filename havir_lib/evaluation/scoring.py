@@ -104,7 +104,7 @@ def score_by(
     ids = list(image_ids)
     _check(reconstructions, truth, ids)
     values: dict[str, np.ndarray] = {}
-    for group in _groups(list(rows)):
+    for group in grouped(list(rows)):
         compare = _pixel_scores if group[0].of_pixels else _feature_scores
         values.update(compare(reconstructions, truth, group))
     tables = [pd.DataFrame({"image": ids, "metric": m.name, "value": values[m.name]}) for m in rows]
@@ -123,7 +123,7 @@ def _remembered(truth: np.ndarray, device: str, batch_size: int) -> TruthFeature
     return _latest[key]
 
 
-def _groups(metrics: list[Metric]) -> list[list[Metric]]:
+def grouped(metrics: list[Metric]) -> list[list[Metric]]:
     """Metrics that can share one pass over the images."""
     groups: dict[tuple, list[Metric]] = {}
     for metric in metrics:

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ from tqdm import tqdm
 from havir_lib.cache.remember import remember_folder
 from havir_lib.errors import ConfigError
 from havir_lib.io import load_arrays, read_json, save_arrays, write_json
+from havir_lib.parallel import in_processes
 from havir_lib.simulation import scenes
 from havir_lib.simulation.scenes import CATEGORIES, LIGHTS, SETTINGS, Scene, make_scene, render
 
@@ -99,11 +98,10 @@ def read_scenes(folder: Path) -> SceneSet:
 def _build(folder: Path, first: int, n: int, workers: int) -> None:
     starts = [s for s in range(first, first + n, CHUNK) if not _chunk(folder, s).is_file()]
     stops = [min(start + CHUNK, first + n) for start in starts]
-    # "spawn": forking a process that runs torch or OpenMP threads can deadlock
-    with ProcessPoolExecutor(min(workers, len(starts) or 1), get_context("spawn")) as pool:
-        jobs = pool.map(_render_chunk, [folder] * len(starts), starts, stops)
-        for _ in tqdm(jobs, total=len(starts), desc="scenes", unit=f"x{CHUNK}"):
-            pass
+    calls = [(folder, start, stop) for start, stop in zip(starts, stops, strict=True)]
+    jobs = in_processes(_render_chunk, calls, min(workers, len(starts) or 1))
+    for _ in tqdm(jobs, total=len(starts), desc="scenes", unit=f"x{CHUNK}"):
+        pass
     _join(folder, range(first, first + n, CHUNK), n)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,8 @@ import pandas as pd
 from IPython.display import Image, Markdown
 from matplotlib.figure import Figure
 
-from havir_lib.cache.content import Description
+from havir_lib.cache.content import Description, code_of
+from havir_lib.cache.store import collecting
 from havir_lib.pages.index import Page, page_of
 from havir_lib.plots import save_figure
 from havir_lib.provenance import digest, record
@@ -68,12 +69,13 @@ def figure(function: Callable[..., Drawn | str]) -> Callable[..., Image | Markdo
 
     @functools.wraps(function)
     def shown(run: Run, *arguments: Any, **named: Any) -> Image | Markdown:
-        drawn = function(run, *arguments, **named)
+        with collecting() as used:
+            drawn = function(run, *arguments, **named)
         if isinstance(drawn, str):
             return Markdown(drawn)
         name = _name(function, run, *arguments, **named)
         simulated = run.simulated if drawn.simulated is None else drawn.simulated
-        made_from = provenance(run, simulated, drawn.made_from)
+        made_from = provenance(run, simulated, drawn.made_from, used, function)
         png = save_figure(
             drawn.figure,
             run.workspace.figures,
@@ -92,14 +94,15 @@ def table(function: Callable[..., Table | str]) -> Callable[..., pd.DataFrame | 
 
     @functools.wraps(function)
     def shown(run: Run, *arguments: Any, **named: Any) -> pd.DataFrame | Markdown:
-        made = function(run, *arguments, **named)
+        with collecting() as used:
+            made = function(run, *arguments, **named)
         if isinstance(made, str):
             return Markdown(made)
         save_table(
             made.frame,
             run.workspace.tables,
             _name(function, run, *arguments, **named),
-            provenance(run, run.simulated, {"table": made.frame}),
+            provenance(run, run.simulated, {"table": made.frame}, used, function),
             run.simulated,
             made.note,
             _marked(run, made.caption),
@@ -123,13 +126,24 @@ def _name(function: Callable, *arguments: Any, **named: Any) -> str:
 
 def _marked(run: Run, caption: str) -> str:
     """The caption, with the settings that a run of one's own has changed."""
-    return caption
+    changes = {k: v for k, v in run.config.changes.items() if k != "comparison.full"}
+    if not changes:
+        return caption
+    text = ", ".join(f"{key} = {value}" for key, value in changes.items())
+    return f"{caption} With settings of its own: {text}."
 
 
-def provenance(run: Run, simulated: bool, made_from: dict[str, Any]) -> dict:
-    """Provenance of a result, with a hash of everything it was made from."""
+def provenance(
+    run: Run,
+    simulated: bool,
+    made_from: dict[str, Any],
+    results: Iterable[str] = (),
+    function: Callable | None = None,
+) -> dict:
+    """Provenance of a result: hashes of what it was made from, cached results, its own code."""
     inputs = {name: content(value) for name, value in made_from.items()}
-    return record(run.config, inputs, simulated)
+    source = digest(code_of(function).sources) if function else ""
+    return record(run.config, inputs, simulated, results, source)
 
 
 def content(value: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,18 +24,23 @@ def data_root(run: Run) -> Path:
     made = run.remember_folder(
         "nsd",
         simulate,
-        how={"config": run.config},
+        how={"write": partial(write, run.config)},
         given={
             "simulation": run.config.simulation,
             "subjects": list(data.subjects),
             "folders": [data.space, data.betas_version],
         },
-        also=(simulation,),
+        also=(simulation, write),
     )
     return made.path
 
 
-def simulate(folder: Path, config: Config) -> None:
+def simulate(folder: Path, write: Callable[[Path], None]) -> None:
+    """Let simulated subjects be written into `folder`."""
+    write(folder)
+
+
+def write(config: Config, folder: Path) -> None:
     """Write the simulated subjects of a configuration in NSD's layout."""
     from havir_lib.simulation.tree import write_tree  # takes seconds to import
 

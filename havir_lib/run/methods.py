@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -42,6 +44,8 @@ class Method:
         It trains networks of its own and runs only with ``comparison.full``.
     bound : bool
         An upper or lower bound rather than a competitor: never marked as best.
+    added : bool
+        It is a user's own, from the file `origin` or from a notebook.
     """
 
     label: str
@@ -49,6 +53,8 @@ class Method:
     shown: Callable[[Run, str], np.ndarray] | None = None
     full: bool = False
     bound: bool = False
+    added: bool = False
+    origin: str = ""
 
 
 def of_decoder(label: str, decode: Decode) -> Method:
@@ -155,8 +161,23 @@ METHODS: dict[str, Method] = {
 BUILT_IN = frozenset(METHODS)
 
 
+_origin: ContextVar[str] = ContextVar("_origin", default="")
+
+
+@contextmanager
+def registering(origin: str) -> Iterator[None]:
+    """Methods added inside the block come from this file."""
+    before = _origin.set(origin)
+    try:
+        yield
+    finally:
+        _origin.reset(before)
+
+
 def add_method(name: str, method: Method) -> Method:
-    """Make a method known by its name: it then appears in Table III and Figure 3.
+    """Make a method known by its name: runs that are opened from now on compare it, too.
+
+    It then appears in Table III and Figure 3 of these runs, which have a workspace of their own.
 
     Raises
     ------
@@ -165,8 +186,8 @@ def add_method(name: str, method: Method) -> Method:
     """
     if name in BUILT_IN:
         raise ConfigError(f"{name!r} is one of the companion's methods; use another name.")
-    METHODS[name] = method
-    return method
+    METHODS[name] = replace(method, added=True, origin=_origin.get())
+    return METHODS[name]
 
 
 def method_of(name: str) -> Method:
@@ -187,7 +208,8 @@ def method_names(run: Run, bounds: bool = True) -> tuple[str, ...]:
     return tuple(
         name
         for name, method in METHODS.items()
-        if (run.config.comparison.full or not method.full)
+        if (name in BUILT_IN or name in run.added)
+        and (run.config.comparison.full or not method.full)
         and (bounds or not method.bound)
         and not (name == "template masks" and run.why_no_templates)
     )

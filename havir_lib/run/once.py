@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from havir_lib.cache.content import copied, frozen
+from havir_lib.cache.store import collecting, note
 
 F = TypeVar("F", bound=Callable)
 
@@ -29,11 +30,14 @@ def once(keep: int) -> Callable[[F], F]:
             question = tuple(bound.arguments.values())[1:]
             made: OrderedDict = self._made.setdefault(method.__name__, OrderedDict())
             if question not in made:
-                made[question] = frozen(method(*bound.args, **bound.kwargs))
+                with collecting() as used:
+                    made[question] = frozen(method(*bound.args, **bound.kwargs)), used
                 while len(made) > keep:
                     made.popitem(last=False)
             made.move_to_end(question)
-            return copied(made[question])
+            result, used = made[question]
+            note(used)
+            return copied(result)
 
         return answer
 

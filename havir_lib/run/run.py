@@ -23,6 +23,7 @@ from havir_lib.errors import ConfigError, RunError
 from havir_lib.models.build import Model
 from havir_lib.paths import Workspace, workspace_of
 from havir_lib.run import data, images, methods, networks, targets, templates
+from havir_lib.run.extensions import added_methods, load_extensions
 from havir_lib.run.images import Reconstructions
 from havir_lib.run.networks import HAVIR, Design
 from havir_lib.run.once import once
@@ -60,11 +61,14 @@ class Run:
         Where results, figures and tables go.
     chosen_device : torch.device
         What the configuration and this machine make of ``device``.
+    added : tuple of str
+        Methods of the user's own that it compares.
     """
 
     config: Config
     workspace: Workspace
     chosen_device: torch.device
+    added: tuple[str, ...] = ()
     _made: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
@@ -284,7 +288,12 @@ def open_run(profile: str | Path = "demo", overrides: dict[str, Any] | None = No
             "goes on with the new settings and keeps what does not depend on them."
         )
     config = load_config(profile, overrides)
-    run = Run(config, workspace_of(config.profile, config.workspace), pick_device(config.device))
+    load_extensions(config.extensions)
+    added = added_methods(config.extensions)
+    if in_notebook := [name for name, file in added.items() if not file]:
+        config = config.changed("methods", in_notebook)
+    place = workspace_of(config.profile, config.workspace, config.variant)
+    run = Run(config, place, pick_device(config.device), tuple(added))
     _log_to_console()
     log.info(
         "profile %s (%s) on %s; results in %s",

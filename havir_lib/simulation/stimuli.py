@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import h5py
@@ -16,6 +14,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from havir_lib.io import atomic_write, write_text
+from havir_lib.parallel import in_processes
 from havir_lib.simulation.experiment import Design
 from havir_lib.simulation.scenes import attributes, make_scene, render
 from havir_lib.simulation.tables import stimulus_table
@@ -101,13 +100,8 @@ def _draw_all(seeds: list[int], size: int, workers: int) -> Iterator[Drawn]:
 
 
 def _map_batches(batches: list, size: int, workers: int) -> Iterator[list[Drawn]]:
-    sizes = [size] * len(batches)
-    if workers <= 1 or len(batches) <= 4:  # starting processes takes longer than drawing so few
-        yield from map(draw, batches, sizes)
-        return
-    # "spawn": forking a process that runs torch or OpenMP threads can deadlock
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(draw, batches, sizes)
+    few = len(batches) <= 4  # starting processes takes longer than drawing so few
+    yield from in_processes(draw, [(batch, size) for batch in batches], 1 if few else workers)
 
 
 def _write_captions(design: Design, captions: list, size: int, root: Path) -> None:

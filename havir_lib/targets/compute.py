@@ -10,17 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
+from havir_lib import config as configuration
 from havir_lib.cache.remember import Folder, remember, remember_folder
-from havir_lib.config import Config
+from havir_lib.cache.store import collecting, note
+from havir_lib.config import Config, Weights
 from havir_lib.data.stimuli import Stimuli
 from havir_lib.errors import DataError, WeightsError
 from havir_lib.io import read_json, write_json
@@ -47,17 +50,17 @@ class Targets:
     image_ids: np.ndarray
     read: Callable[[str], np.ndarray]
 
-    @cached_property
+    @property
     def latents(self) -> np.ndarray:
         """VAE latents, (n, C, h, w) float16, scaled as the diffusion model expects."""
         return self.read("latents")
 
-    @cached_property
+    @property
     def image_tokens(self) -> np.ndarray:
         """CLIP image tokens, (n, Ti, D) float16, class token first and of length 1."""
         return self.read("image_tokens")
 
-    @cached_property
+    @property
     def text_tokens(self) -> np.ndarray:
         """CLIP text tokens, (n, n_captions, Tt, D) float16, end-of-text token of length 1."""
         return self.read("text_tokens")
@@ -117,18 +120,21 @@ def compute_targets(
         raise DataError(f"Expected each image id once, but {n_again} of {len(ids)} occur again.")
 
     @lru_cache(maxsize=len(ARRAYS))
-    def arrays(kind: str) -> dict[str, np.ndarray]:
+    def arrays(kind: str) -> tuple[dict[str, np.ndarray], set[str]]:
         if cache is None:
             encode = {"latents": encode_latents, "tokens": encode_tokens}[kind]
-            parts = zip(*encode(config, stimuli, ids, device), strict=True)
-            return dict(zip(ARRAYS[kind], map(np.concatenate, parts), strict=True))
-        made = _latents(cache, config, stimuli, ids, device) if kind == "latents" else (
-            _tokens(cache, config, stimuli, ids, device)
-        )  # fmt: skip
-        return {name: np.load(made.path / f"{name}.npy", mmap_mode="r") for name in ARRAYS[kind]}
+            parts = zip(*encode(config.weights, config.targets, stimuli, ids, device), strict=True)
+            return dict(zip(ARRAYS[kind], map(np.concatenate, parts), strict=True)), set()
+        with collecting() as used:
+            write = {"latents": _latents, "tokens": _tokens}[kind]
+            folder = write(cache, config, stimuli, ids, device).path
+        found = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS[kind]}
+        return found, used
 
     def read(name: str) -> np.ndarray:
-        return arrays(next(kind for kind, names in ARRAYS.items() if name in names))[name]
+        found, used = arrays(next(kind for kind, names in ARRAYS.items() if name in names))
+        note(used)
+        return found[name]
 
     return Targets(ids, read)
 
@@ -140,7 +146,7 @@ def _latents(
         cache,
         "latents",
         write_latents,
-        how={"config": config, "stimuli": stimuli, "ids": ids, "device": device},
+        how=_how(config, stimuli, ids, device),
         given={
             "pictures": picture_content(cache, stimuli, ids),
             "vae": vae.identity(vae.diffusion_folder(config.weights)),
@@ -155,13 +161,21 @@ def _tokens(
         cache,
         "tokens",
         write_tokens,
-        how={"config": config, "stimuli": stimuli, "ids": ids, "device": device},
+        how=_how(config, stimuli, ids, device),
         given={
             "pictures": picture_content(cache, stimuli, ids),
             "captions": stimuli.captions(ids, config.targets.captions_per_image),
             "clip": clip.identity(config.weights),
         },
     )
+
+
+def _how(
+    config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device | str
+) -> dict[str, Any]:
+    """Where everything is; what it holds is in the key beside this."""
+    places = {"weights": config.weights, "settings": config.targets}
+    return {**places, "stimuli": stimuli, "ids": ids, "device": device}
 
 
 def picture_content(cache: Path, stimuli: Stimuli, ids: np.ndarray) -> np.ndarray:
@@ -178,39 +192,59 @@ def picture_digests(stimuli: Stimuli, ids: np.ndarray) -> np.ndarray:
 
 
 def write_latents(
-    folder: Path, config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device | str
+    folder: Path,
+    weights: Weights,
+    settings: configuration.Targets,
+    stimuli: Stimuli,
+    ids: np.ndarray,
+    device: torch.device | str,
 ) -> None:
     """Encode into ``latents.npy`` in `folder`, or go on where an earlier call stopped."""
-    _write(folder, ARRAYS["latents"], ids, partial(encode_latents, config, stimuli, device=device))
+    encode = partial(encode_latents, weights, settings, stimuli, device=device)
+    _write(folder, ARRAYS["latents"], ids, encode)
 
 
 def write_tokens(
-    folder: Path, config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device | str
+    folder: Path,
+    weights: Weights,
+    settings: configuration.Targets,
+    stimuli: Stimuli,
+    ids: np.ndarray,
+    device: torch.device | str,
 ) -> None:
     """Encode into ``image_tokens.npy`` and ``text_tokens.npy``, as :func:`write_latents`."""
-    _write(folder, ARRAYS["tokens"], ids, partial(encode_tokens, config, stimuli, device=device))
+    encode = partial(encode_tokens, weights, settings, stimuli, device=device)
+    _write(folder, ARRAYS["tokens"], ids, encode)
 
 
 @torch.inference_mode()
 def encode_latents(
-    config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device | str
+    weights: Weights,
+    settings: configuration.Targets,
+    stimuli: Stimuli,
+    ids: np.ndarray,
+    device: torch.device | str,
 ) -> Batches:
     """Latents (b, C, h, w) float16 of one batch of images after the other."""
-    folder = vae.diffusion_folder(config.weights)
+    folder = vae.diffusion_folder(weights)
     autoencoder = vae.load_vae(folder, device)
     size = vae.image_size(folder, autoencoder)
-    for part in _parts(ids, config.targets.batch_size, "latents"):
+    for part in _parts(ids, settings.batch_size, "latents"):
         yield (_half(vae.latents(autoencoder, stimuli.images(part), size), part),)
 
 
 @torch.inference_mode()
 def encode_tokens(
-    config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device | str
+    weights: Weights,
+    settings: configuration.Targets,
+    stimuli: Stimuli,
+    ids: np.ndarray,
+    device: torch.device | str,
 ) -> Batches:
     """Image tokens (b, Ti, D) and text tokens (b, n_captions, Tt, D) float16, batch by batch."""
-    encoder = clip.load_clip(config.weights, device)
-    n_captions = config.targets.captions_per_image
-    for part in _parts(ids, config.targets.batch_size, "tokens"):
+    encoder = clip.load_clip(weights, device)
+    n_captions = settings.captions_per_image
+    for part in _parts(ids, settings.batch_size, "tokens"):
         captions = stimuli.captions(part, n_captions)
         text = encoder.text_tokens([caption for five in captions for caption in five])
         text = text.unflatten(0, (len(part), n_captions))  # (b, n_captions, Tt, D)

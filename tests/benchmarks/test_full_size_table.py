@@ -26,13 +26,13 @@ from havir_lib.io import write_json
 def finished(cache, kind, key, recipe):
     folder = cache / kind / key
     folder.mkdir(parents=True)
-    write_json(folder / "recipe.json", recipe)
+    write_json(folder / "recipe.json", {**recipe, "files": {}})
     return folder
 
 
 def reconstruction(n, **switches):
-    sampling = {"steps": 20, "strength": 0.85, "strength_convention": "noise"}
-    return {"seeds": list(range(n)), "sampling": sampling, "configuration": switches}
+    sampling = {"steps": 20, "strength": "0.85", "strength_convention": "noise"}
+    return {"arguments": {"seeds": list(range(n)), "options": sampling | switches}}
 
 
 def test_evaluations_of_each_configuration():

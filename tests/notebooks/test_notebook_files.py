@@ -49,18 +49,33 @@ def test_one_parameter_cell_with_profile(notebook):
     assert names == ["profile", "overrides", *(["subject"] if path.stem in PER_SUBJECT else [])]
 
 
-def test_cells_are_short_and_define_nothing(notebook):
-    _, content = notebook
+def test_cells_are_short_and_define_next_to_nothing(notebook):
+    path, content = notebook
     for cell in _code(content.cells):
-        assert len(cell.source.splitlines()) <= 10
-        tree = ast.parse(cell.source)
-        assert not [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)]
+        statements = ast.parse(cell.source).body
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        imports = all(isinstance(x, ast.Import | ast.ImportFrom) for x in statements)
+        assert len(lines) <= (16 if imports else 10), cell.source
+        defined = [x for x in statements if isinstance(x, ast.FunctionDef | ast.ClassDef)]
+        assert not defined or path.stem == "11_make_it_yours"
+        assert all(len(function.body) <= 2 for function in defined)
+
+
+def _is_setup(cell):
+    """Parameters, imports, and the opening of the run."""
+    return all(
+        isinstance(x, ast.Import | ast.ImportFrom | ast.Assign)
+        and "open_run" in ast.unparse(x)
+        or isinstance(x, ast.Import | ast.ImportFrom)
+        for x in ast.parse(cell.source).body
+    ) or "parameters" in cell.metadata.get("tags", [])
 
 
 def test_prose_stands_beside_code(notebook):
     _, content = notebook
     prose = [cell for cell in content.cells if cell.cell_type == "markdown"]
-    assert len(prose) >= 0.5 * len(_code(content.cells))
+    working = [cell for cell in _code(content.cells) if not _is_setup(cell)]
+    assert len(prose) >= 0.5 * len(working)
     assert prose[0].source.startswith("# ")
 
 

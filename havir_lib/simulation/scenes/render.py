@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from io import BytesIO
-from multiprocessing import get_context
 from typing import TypeVar
 
 import numpy as np
 import resvg_py
 from PIL import Image
+
+from havir_lib.parallel import in_processes
 
 from .scene import Scene, make_scene
 
@@ -73,10 +73,9 @@ def _render_chunk(seeds: Sequence[int], size: int) -> list[np.ndarray]:
 
 def _over_chunks(work: Callable[..., list[T]], seeds: Sequence[int], workers: int) -> list[T]:
     seeds = [int(seed) for seed in seeds]
-    if workers <= 1 or len(seeds) <= 1:
+    if not seeds:
         return work(seeds)
     size = max(1, min(CHUNK, -(-len(seeds) // workers)))
     chunks = [seeds[i : i + size] for i in range(0, len(seeds), size)]
-    # "spawn": forking a process that runs torch or OpenMP threads can deadlock
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        return [item for chunk in pool.map(work, chunks) for item in chunk]
+    done = in_processes(work, [(chunk,) for chunk in chunks], workers)
+    return [item for chunk in done for item in chunk]
