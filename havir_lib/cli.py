@@ -6,12 +6,16 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from havir_lib import doctor as environment
 from havir_lib.errors import HavirError
+from havir_lib.paths import PROJECT_ROOT
+
+if TYPE_CHECKING:
+    from havir_lib.workflow import Plan
 
 app = typer.Typer(
     help="HAVIR companion: from fMRI betas to reconstructed images.",
@@ -80,6 +84,44 @@ def run(
             typer.echo(f"{what.ljust(8)} {path}")
     if not plan.config.simulated:
         typer.echo(f"note     {MEASURED_NOTE}")
+    elif _reference(plan).is_file() and Path(plan.report).exists():
+        typer.echo(_verified(plan))
+
+
+def _reference(plan: Plan) -> Path:
+    """The committed numbers of a plan's profile as it is now, with or without `--full`."""
+    return PROJECT_ROOT / "tables" / "reference" / f"{plan.config.variant}.csv"
+
+
+def _verified(plan: Plan) -> str:
+    from havir_lib.reports.verify import verify
+
+    return verify(plan.workspace.tables, _reference(plan)).text
+
+
+@app.command()
+def verify(
+    profile: Profile = "demo",
+    full: Annotated[bool, typer.Option("--full", help="of a run with --full")] = False,
+    overrides: Overrides = "{}",
+) -> None:
+    """Compare every number that a run has made with those that the project commits."""
+    from havir_lib.workflow import Plan
+
+    given = {**_settings(overrides), **({"comparison.full": True} if full else {})}
+    typer.echo(_verified(Plan.of(profile, given)))
+
+
+@app.command()
+def publish(profile: Profile = "demo") -> None:
+    """Refresh what the project commits of a profile's runs, with and without --full.
+
+    Outputs of the notebooks, the reference of `havir verify`, and the numbers in the texts.
+    """
+    from havir_lib.publish import publish as refresh
+
+    for line in refresh(profile):
+        typer.echo(line)
 
 
 def _settings(overrides: str, data: Path | None = None) -> dict[str, Any]:

@@ -1,0 +1,56 @@
+"""``havir publish``: refresh what the project commits of a profile's runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import nbformat
+
+from havir_lib.errors import RunError
+from havir_lib.io import atomic_write
+from havir_lib.paths import PROJECT_ROOT
+from havir_lib.publish.numbers import refresh
+from havir_lib.publish.outputs import outputs_into
+from havir_lib.reports.verify import write_reference
+from havir_lib.workflow import AFTER, FULL_ONLY, PER_SUBJECT, Plan
+
+TEXTS = ("README.md", "REPRODUCING.md", "havir_lib/mini/weights/README.md")
+"""Texts whose numbers come from tables, see :func:`havir_lib.publish.numbers.filled`."""
+
+
+def publish(profile: str) -> Iterator[str]:
+    """Refresh notebooks, references and texts; says what was done.
+
+    Raises
+    ------
+    RunError
+        If a notebook was not run.
+    """
+    core, full = (Plan.of(profile, {"comparison.full": value}) for value in (False, True))
+    for notebook in AFTER:
+        plan = full if notebook in FULL_ONLY else core
+        yield _notebook(plan, notebook)
+    for plan in (core, full):
+        name = plan.config.variant
+        place = PROJECT_ROOT / "tables" / "reference" / f"{name}.csv"
+        write_reference(plan.workspace.tables, place)
+        yield f"reference of {name}"
+    for name in TEXTS:
+        changed = refresh(PROJECT_ROOT / name, PROJECT_ROOT / "tables")
+        yield f"{name}: {'numbers changed' if changed else 'as it was'}"
+
+
+def _notebook(plan: Plan, notebook: str) -> str:
+    base = plan.config.data.base_subject
+    name = f"{notebook}_{base}" if notebook in PER_SUBJECT else notebook
+    executed = plan.workspace.notebooks / f"{name}.ipynb"
+    source = PROJECT_ROOT / "notebooks" / f"{notebook}.ipynb"
+    if not executed.is_file():
+        raise RunError(
+            f"{executed} does not exist. Run the profile first, with and without --full."
+        )
+    place = plan.workspace
+    made = outputs_into(source, executed, place.figures, place.tables)
+    with atomic_write(source) as temporary:
+        nbformat.write(made, temporary)
+    return f"{notebook}: {source.stat().st_size // 1000} kB"

@@ -1,0 +1,135 @@
+"""Compare the numbers of a run with those that the project commits, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from havir_lib.errors import DataError
+from havir_lib.io import atomic_write
+
+ATOL, RTOL, P_ATOL = 0.02, 0.05, 0.1
+"""Tolerance of a number: 0.02 or 5 % of it; of a p value: 0.1. Text and counts must be equal.
+
+Networks trained on another processor differ in their last bits from the first step on, and so a
+little in what they decode."""
+P_VALUES = frozenset(("p", "p_holm"))
+TEXT = ("verdict", "best")
+COLUMNS = ["table", "row", "column", "value"]
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What agrees.
+
+    Attributes
+    ----------
+    n : int
+        Numbers in the reference.
+    off : DataFrame
+        Columns table, row, column, reference, found: those that disagree, or were not made.
+    """
+
+    n: int
+    off: pd.DataFrame
+
+    @property
+    def text(self) -> str:
+        """Some sentences for the terminal."""
+        agreed = self.n - len(self.off)
+        head = (
+            f"{agreed} of {self.n} numbers agree with the committed reference "
+            f"(within {ATOL:g} or {100 * RTOL:g} %; p values within {P_ATOL:g})."
+        )
+        if self.off.empty:
+            return head
+        lines = [
+            f"  {x.table}: {x.row}: {x.column} {x.found} instead of {x.reference}"
+            for x in self.off.head(SHOWN).itertuples()
+        ]
+        more = len(self.off) - SHOWN
+        return "\n".join([head, *lines, *([f"  … and {more} more"] if more > 0 else [])])
+
+
+def numbers_of(tables: Iterable[Path]) -> pd.DataFrame:
+    """Every number in some tables, and verdicts: columns table, row, column, value (text).
+
+    A row is named by its texts; where several have the same, by their order, too.
+    """
+    parts = [_numbers(Path(path)) for path in sorted(tables)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
+
+
+def _numbers(path: Path) -> pd.DataFrame:
+    frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"best": str})
+    if "source" in frame:  # published numbers are not this run's
+        frame = frame[frame["source"] != "published"]
+    frame = frame.drop(columns=[name for name in ("data", "reference", "checked", "note")
+                                if name in frame])  # fmt: skip
+    numbers = [name for name in frame if name in TEXT or frame[name].dtype.kind in "if"]
+    texts = [name for name in frame if name not in numbers]
+    row = frame[texts].fillna("").astype(str).agg(" | ".join, axis=1) if texts else pd.Series(
+        [""] * len(frame), index=frame.index
+    )  # fmt: skip
+    again = row.groupby(row).cumcount()
+    row = row.where(again == 0, row + " #" + (again + 1).astype(str))
+    long = frame[numbers].astype(object).assign(row=row).melt("row", var_name="column")
+    return long.assign(table=path.stem, value=long["value"].map(_written))[COLUMNS]
+
+
+def _written(value: object) -> str:
+    return "" if value is None or value != value else str(value)  # nan is not equal to itself
+
+
+def write_reference(tables: Path, path: Path) -> Path:
+    """Write the numbers of a folder of tables as the reference."""
+    with atomic_write(path) as temporary:
+        numbers_of(tables.glob("*.csv")).to_csv(temporary, index=False, lineterminator="\n")
+    return path
+
+
+def verify(tables: Path, reference: Path) -> Verification:
+    """Compare a folder of tables with a reference.
+
+    Raises
+    ------
+    DataError
+        If there is no such reference.
+    """
+    if not reference.is_file():
+        raise DataError(
+            f"{reference.parent} holds no reference {reference.name}, so there is nothing to "
+            "compare these tables with. `havir publish` writes one."
+        )
+    expected = pd.read_csv(reference, dtype=str, keep_default_na=False)
+    found = numbers_of(
+        path for name in expected["table"].unique() if (path := tables / f"{name}.csv").is_file()
+    )
+    both = expected.merge(found, "left", on=COLUMNS[:3], suffixes=("_reference", "_found"))
+    agree = [agrees(row.column, row.value_reference, row.value_found) for row in both.itertuples()]
+    off = both[~np.array(agree, dtype=bool)].fillna({"value_found": "not made"})
+    off = off.rename(columns={"value_reference": "reference", "value_found": "found"})
+    return Verification(len(both), off.reset_index(drop=True))
+
+
+def agrees(column: str, reference: str, found: object) -> bool:
+    """Whether a number as written agrees with the reference's."""
+    if not isinstance(found, str):  # the row or table was not made
+        return False
+    if column in TEXT or not reference or not found:
+        return reference == found
+    a, b = float(reference), float(found)
+    if column in P_VALUES:
+        return abs(a - b) <= P_ATOL
+    if _is_count(reference) and _is_count(found):
+        return a == b
+    return bool(np.isclose(a, b, atol=ATOL, rtol=RTOL))
+
+
+def _is_count(text: str) -> bool:
+    return text.removesuffix(".0").lstrip("-").isdigit()
