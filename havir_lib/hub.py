@@ -13,6 +13,7 @@ the same weights. Nothing here needs a network.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from havir_lib.errors import WeightsError
 from havir_lib.io import read_json, write_json, write_text
 
 LOCK = "havir.lock.json"
+CHECKSUMS = "checksums.json"
+"""SHA-256 of the files of a folder of weights that did not come from a hub."""
 CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 """Of open_clip's repositories, in order of preference."""
 TOKENIZER_FILES = ("vocab.json", "merges.txt", "tokenizer_config.json")
@@ -125,3 +128,57 @@ def clip_file(model: str, tag: str | None, revision: str, cache: str | None = No
         return None
     folder = snapshot_folder(repository, revision, cache)
     return next((folder / name for name in CLIP_FILES if (folder / name).is_file()), None)
+
+
+def checked_digest(path: Path) -> str:
+    """SHA-256 of a file of weights, held against the checksum that came with it, if one did.
+
+    Checksums are in ``havir.lock.json`` of a hub's repository, or in ``checksums.json`` in one of
+    the folders above the file.
+
+    Raises
+    ------
+    WeightsError
+        If the file is not what it was when it was fetched or made.
+    """
+    found = _sha256(path)
+    expected, remedy = _expected(path)
+    if expected not in (None, found):
+        raise WeightsError(
+            f"{path} is damaged: its SHA-256 should be {expected}, and is {found}. {remedy}"
+        )
+    return found
+
+
+def write_checksums(folder: Path) -> Path:
+    """Write ``checksums.json`` for all files of weights below a folder."""
+    files = [file for file in sorted(folder.rglob("*")) if file.suffix in {".safetensors", ".json"}]
+    sums = {file.relative_to(folder).as_posix(): _sha256(file)
+            for file in files if file.name != CHECKSUMS}  # fmt: skip
+    write_json(folder / CHECKSUMS, sums)
+    return folder / CHECKSUMS
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _expected(path: Path) -> tuple[str | None, str]:
+    """The checksum that is known of a file, or None, and how to get the file again."""
+    for folder in list(path.absolute().parents)[:3]:
+        if (folder / CHECKSUMS).is_file():
+            sums = read_json(folder / CHECKSUMS)
+            name = path.absolute().relative_to(folder).as_posix()
+            return sums.get(name), "Reinstall this package, or run `havir mini train` again."
+    parts = path.absolute().parts
+    if "snapshots" in parts:
+        place = len(parts) - 1 - parts[::-1].index("snapshots")
+        commit, name = parts[place + 1], "/".join(parts[place + 2 :])
+        lock_file = Path(*parts[:place]) / LOCK
+        content = read_json(lock_file) if lock_file.is_file() else {}
+        for entry in content.values():
+            known = entry["files"].get(name) if entry["commit"] == commit else None
+            if known and known["kind"] == "sha256":
+                return known["value"], "Delete it and run `havir download --what weights`."
+    return None, ""

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
+from havir_lib import hub
 from havir_lib.config import Weights
 from havir_lib.diffusion import save_dual_unet
 from havir_lib.diffusion.model import load_diffusion
@@ -105,6 +106,7 @@ def train(
         minutes=minutes,
     )
     TRAINERS[which](job)
+    hub.write_checksums(job.weights)
     log.info("%s: weights written to %s", which, job.weights)
     return job.weights
 

@@ -78,8 +78,10 @@ def _numbers(path: Path) -> pd.DataFrame:
     )  # fmt: skip
     again = row.groupby(row).cumcount()
     row = row.where(again == 0, row + " #" + (again + 1).astype(str))
-    long = frame[numbers].astype(object).assign(row=row).melt("row", var_name="column")
-    return long.assign(table=path.stem, value=long["value"].map(_written))[COLUMNS]
+    long = frame[numbers].astype(object).assign(row=row)
+    long = long.melt("row", var_name="column", value_name="number")
+    long = long.assign(table=path.stem, value=long["number"].map(_written))
+    return long[COLUMNS].reset_index(drop=True)
 
 
 def _written(value: object) -> str:

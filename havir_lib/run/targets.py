@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from havir_lib.provenance import digest, file_digest
+from havir_lib import hub
+from havir_lib.provenance import digest
 from havir_lib.targets import Targets, compute_targets
 from havir_lib.targets.vae import diffusion_folder
 from havir_lib.training import Predictions, token_lengths
@@ -57,4 +58,4 @@ def weights_content(run: Run) -> str:
     kinds = ("*.safetensors", "*.bin", "*.json")
     files = sorted(file for kind in kinds for file in folder.rglob(kind))
     names = [file.relative_to(folder).as_posix() for file in files]
-    return digest([names, [file_digest(file) for file in files], run.config.weights.clip])
+    return digest([names, [hub.checked_digest(file) for file in files], run.config.weights.clip])

@@ -23,7 +23,6 @@ from havir_lib.config import Weights
 from havir_lib.devices import as_tensor
 from havir_lib.errors import ShapeError, WeightsError
 from havir_lib.paths import MINI_WEIGHTS
-from havir_lib.provenance import file_digest
 from havir_lib.targets import tokenizer
 from havir_lib.targets.pixels import clip_pixels
 
@@ -113,9 +112,9 @@ def model_identity(weights: Weights) -> dict[str, Any]:
     name, folder = _locate(weights)
     if folder:
         files = sorted(file for file in folder.iterdir() if file.is_file())
-        return {file.name: file_digest(file) for file in files}
+        return {file.name: hub.checked_digest(file) for file in files}
     pretrained = Path(_pretrained(weights) or "")
-    tag = file_digest(pretrained) if pretrained.is_file() else weights.clip_pretrained
+    tag = hub.checked_digest(pretrained) if pretrained.is_file() else weights.clip_pretrained
     return {"model": name, "pretrained": tag}
 
 

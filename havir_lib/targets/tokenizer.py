@@ -18,7 +18,6 @@ from torch import Tensor
 from havir_lib import hub
 from havir_lib.config import Weights
 from havir_lib.errors import WeightsError
-from havir_lib.provenance import file_digest
 from havir_lib.targets.vae import diffusion_folder
 
 if TYPE_CHECKING:
@@ -84,4 +83,4 @@ def tokenizer_folder(weights: Weights, clip: Path | None) -> Path:
 def identity(folder: Path) -> dict[str, str]:
     """Hashes of the files that ids depend on."""
     files = sorted(file for file in folder.glob("*") if file.suffix in {".json", ".txt"})
-    return {file.name: file_digest(file) for file in files}
+    return {file.name: hub.checked_digest(file) for file in files}

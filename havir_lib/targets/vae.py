@@ -18,7 +18,6 @@ from havir_lib.devices import as_tensor
 from havir_lib.errors import WeightsError
 from havir_lib.io import read_json
 from havir_lib.paths import MINI_WEIGHTS
-from havir_lib.provenance import file_digest
 from havir_lib.targets.pixels import vae_pixels
 
 if TYPE_CHECKING:  # takes seconds to import; imported where a network is made
@@ -90,7 +89,9 @@ def identity(folder: Path) -> dict[str, str]:
     """Hashes of the files the latents depend on."""
     files = [file for file in (folder / "vae").iterdir() if file.is_file()]
     unet = folder / "image_unet" / "config.json"  # says at which size the model works
-    return {file.name: file_digest(file) for file in sorted(files)} | {"unet": file_digest(unet)}
+    return {file.name: hub.checked_digest(file) for file in sorted(files)} | {
+        "unet": hub.checked_digest(unet)
+    }
 
 
 def image_size(folder: Path, vae: AutoencoderKL) -> int:

@@ -7,8 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from havir_lib import hub
 from havir_lib.config import load_config
-from havir_lib.errors import DataError
+from havir_lib.errors import DataError, WeightsError
+from havir_lib.io import read_json
+from havir_lib.paths import MINI_WEIGHTS
 from havir_lib.targets import Targets, clip, compute_targets, vae
 from havir_lib.targets.compute import picture_content
 
@@ -175,3 +178,36 @@ def test_select_follows_the_ids(rng):
     np.testing.assert_array_equal(chosen.text_tokens, targets.text_tokens[[2, 0]])
     with pytest.raises(DataError, match="1 of 2 images have no targets, e.g. image 50"):
         targets.select(np.array([20, 50]))
+
+
+def test_damaged_weights_are_named(config, stimuli, tmp_path):
+    folder = vae.diffusion_folder(config.weights)
+    hub.write_checksums(folder)
+    assert compute_targets(config, stimuli, IDS, cache=tmp_path / "cache").latents.any()
+    weights = folder / "vae" / "diffusion_pytorch_model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-5] ^= 1
+    weights.write_bytes(bytes(content))
+    with pytest.raises(WeightsError, match=r"safetensors is damaged.*SHA-256"):
+        compute_targets(config, stimuli, IDS, cache=tmp_path / "cache").latents  # noqa: B018
+
+
+def test_weights_of_a_hub_are_held_against_its_lock(tmp_path):
+    commit = "c" * 40
+    file = tmp_path / "models--a--b" / "snapshots" / commit / "vae" / "w.bin"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"weights")
+    digest = hub.checked_digest(file)
+    known = hub.Revision(commit, {"vae/w.bin": hub.HubFile(7, "sha256", digest)})
+    hub.lock("a/b", "main", known, str(tmp_path))
+    assert hub.checked_digest(file) == digest
+    file.write_bytes(b"weighty")
+    with pytest.raises(WeightsError, match="havir download --what weights"):
+        hub.checked_digest(file)
+
+
+def test_the_shipped_weights_are_those_of_their_checksums():
+    sums = read_json(MINI_WEIGHTS / hub.CHECKSUMS)
+    assert len(sums) > 8
+    for name, digest in sums.items():
+        assert hub.checked_digest(MINI_WEIGHTS / name) == digest
