@@ -481,8 +481,8 @@ HOW = ("workspace", "device", "data.root", "resources.", "download.", "weights.h
 def _changes(as_given: dict[str, Any], config: Config) -> dict[str, Any]:
     """What of `config` is not as the profile itself says, by dotted keys."""
     own_data = as_given.get("simulation") and not as_given.get("data", {}).get("root")
-    if config.data.root is not None:  # a profile may leave it to be given
-        _set(as_given, ["data", "root"], config.data.root)
+    if own_data is None or config.data.root is not None:  # a profile may leave it to be given
+        _set(as_given, ["data", "root"], config.data.root or "given")
     try:
         profile = dotted(Config.model_validate(as_given).model_dump(mode="json"))
     except ValidationError as error:

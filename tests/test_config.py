@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from havir_lib.config import absolute_paths, load_config, wanted_device
 from havir_lib.errors import ConfigError
+from havir_lib.paths import workspace_of
 
 
 @pytest.mark.parametrize("profile", ["demo", "smoke"])
@@ -108,3 +109,37 @@ def test_relative_paths_are_meant_from_the_current_folder(monkeypatch, tmp_path)
 def test_a_profile_whose_name_is_a_path_is_refused(name):
     with pytest.raises(ConfigError, match="profile"):
         load_config("demo", {"profile": name})
+
+
+def test_changes_are_what_a_profile_does_not_say():
+    plain = load_config("demo")
+    assert plain.changes == {}
+    assert plain.variant == "demo"
+    same = load_config("demo", {"diffusion.steps": plain.diffusion.steps, "device": "cpu"})
+    assert same.variant == "demo"
+    full = load_config("demo", {"comparison.full": True})
+    assert full.variant == "demo-full"
+    other = load_config("demo", {"diffusion.steps": 9, "resources.threads": 3})
+    assert other.changes == {"diffusion.steps": 9}
+    assert other.variant == "demo+steps=9"
+    both = load_config("demo", {"comparison.full": True, "data.roles.structural": ["V1v", "V1d"]})
+    assert both.variant.startswith("demo-full+")
+    assert "/" not in both.variant
+
+
+def test_own_data_in_a_simulated_profile_are_a_change_and_where_they_lie_is_none(tmp_path):
+    assert load_config("demo", {"data.root": str(tmp_path)}).changes == {"data": "own"}
+    assert load_config("paper", {"data.root": str(tmp_path)}).changes == {}
+    simulated = load_config("demo").simulation.model_dump()
+    assert "simulation.n_sessions" in load_config("paper", {"simulation": simulated}).changes
+
+
+def test_each_variant_has_its_own_outputs_and_all_share_a_cache():
+    one, other = (
+        workspace_of(x.profile, x.workspace, x.variant)
+        for x in (load_config("demo"), load_config("demo", {"diffusion.steps": 9}))
+    )
+    assert one.figures != other.figures
+    assert one.tables != other.tables
+    assert one.root != other.root
+    assert one.cache == other.cache

@@ -103,8 +103,13 @@ def test_paper_figures_and_tables_exist_with_provenance_and_stamp(finished):
     for path in paths:
         sidecar = json.loads(Path(path).with_suffix(".json").read_text())
         assert sidecar["data"] == "SIMULATED"
-        assert sidecar["configuration"]
+        assert sidecar["settings"]["diffusion"]["steps"] == finished.config.diffusion.steps
         assert sidecar["software"]["source"]
+        text = json.dumps(sidecar)
+        assert str(finished.workspace.root) not in text
+        assert str(PROJECT_ROOT) not in text
+        for result in sidecar["results"]:  # each can be followed to its recipe
+            assert (finished.workspace.cache / result / "recipe.json").is_file()
 
 
 def test_figures_are_pictures_and_not_blank(finished):
