@@ -170,7 +170,7 @@ def check_room(config: Config, workspace: Workspace) -> str:
     """
     parts = needed(config)
     held = _size(workspace.cache)
-    place = next(path for path in (workspace.root, *workspace.root.parents) if path.exists())
+    place = next(x for x in (workspace.cache, *workspace.cache.parents) if x.exists())
     free, total = shutil.disk_usage(place).free, sum(parts.values())
     line = f"up to {human(total)} in {workspace.root} ({human(held)} there, {human(free)} free)"
     if total - held > free:
