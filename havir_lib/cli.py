@@ -168,14 +168,14 @@ def download(
     root = Path(config.data.root or ".").expanduser()
     chosen: dict[str, Any] = {"what": _names(what), "subjects": _names(subjects) or None}
     if offline:
-        lost = get.verify(config, root, **chosen, say=typer.echo)
+        lost = get.verify_download(config, root, **chosen, say=typer.echo)
         raise typer.Exit(1 if lost else 0)
     if dry_run:
-        get.preview(config, root, **chosen, list_files=list_files, say=typer.echo)
+        get.preview_download(config, root, **chosen, list_files=list_files, say=typer.echo)
         return
     ask = typer.prompt if sys.stdin.isatty() else None
     try:
-        get.download(config, root, **chosen, accept_terms=accept_terms, ask=ask, say=typer.echo)
+        get.fetch_all(config, root, **chosen, accept_terms=accept_terms, ask=ask, say=typer.echo)
     except KeyboardInterrupt:
         typer.echo("Stopped. Run the same command again to continue.", err=True)
         raise typer.Exit(130) from None
@@ -232,12 +232,12 @@ def mini_train(
 ) -> None:
     """Train the small models by the committed recipe; an interrupted training continues."""
     from havir_lib.devices import pick_device
-    from havir_lib.mini import train, train_all
+    from havir_lib.mini import train_all, train_mini
 
     if which == "all":
         typer.echo(train_all(folder, pick_device(device), effort=effort))
     else:
-        typer.echo(train(which, folder, pick_device(device), effort=effort))
+        typer.echo(train_mini(which, folder, pick_device(device), effort=effort))
 
 
 @mini.command("evaluate")
@@ -253,7 +253,7 @@ def mini_evaluate(
     from havir_lib.paths import MINI_WEIGHTS
 
     run = _open(profile, overrides)
-    table = small_models.publish(run, folder, weights or MINI_WEIGHTS, generated)
+    table = small_models.publish_small_models(run, folder, weights or MINI_WEIGHTS, generated)
     typer.echo(table.to_string(index=False, float_format="%.3f", na_rep=""))
 
 

@@ -200,14 +200,14 @@ class Download(Section):
     timeout_seconds: float = Field(60.0, gt=0, description="silence after which a try is given up")
 
 
-class Targets(Section):
+class TargetSettings(Section):
     """Training targets: VAE latents and CLIP tokens."""
 
     captions_per_image: int = Field(5, ge=1, description="captions of each image that are embedded")
     batch_size: int = Field(64, ge=1, description="images encoded at once")
 
 
-class StructuralGenerator(Section):
+class StructuralSettings(Section):
     """Appendix A of the paper; widths, not stated there, follow MindEye's low-level branch."""
 
     hidden: int = Field(4096, ge=8)
@@ -219,7 +219,7 @@ class StructuralGenerator(Section):
     decoder_channels: tuple[int, ...] = (64, 128, 256)
 
 
-class SemanticExtractor(Section):
+class SemanticSettings(Section):
     """Appendix B of the paper; widths are not stated there and follow MindBridge's single model."""
 
     hidden: int = Field(2048, ge=8)
@@ -388,9 +388,9 @@ class Config(Section):
     resources: Resources = Resources()
     extensions: list[str] = []
     """Python files beside the notebooks that add methods or metrics, see notebook 11."""
-    targets: Targets = Targets()
-    structural_generator: StructuralGenerator = StructuralGenerator()
-    semantic_extractor: SemanticExtractor = SemanticExtractor()
+    targets: TargetSettings = TargetSettings()
+    structural_generator: StructuralSettings = StructuralSettings()
+    semantic_extractor: SemanticSettings = SemanticSettings()
     training: Training
     ridge: Ridge = Ridge()
     diffusion: Diffusion = Diffusion()

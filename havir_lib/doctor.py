@@ -15,7 +15,7 @@ PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 
 
 @dataclass(frozen=True)
-class Finding:
+class PackageFinding:
     """One requirement, what was found, and whether it is satisfied."""
 
     name: str
@@ -33,17 +33,17 @@ def requirements(groups: tuple[str, ...] = ("dev",)) -> list[str]:
     return lines
 
 
-def check_packages(groups: tuple[str, ...] = ("dev",)) -> list[Finding]:
+def check_packages(groups: tuple[str, ...] = ("dev",)) -> list[PackageFinding]:
     """Compare every requirement with what is installed.
 
     Without the ``packaging`` package nothing else can be checked, and that is the one finding.
     """
     if importlib.util.find_spec("packaging") is None:
-        return [Finding("packaging", "any version", "not installed", False)]
+        return [PackageFinding("packaging", "any version", "not installed", False)]
     return [_check(line) for line in requirements(groups)]
 
 
-def _check(line: str) -> Finding:
+def _check(line: str) -> PackageFinding:
     from packaging.requirements import Requirement
 
     requirement = Requirement(line)
@@ -51,11 +51,11 @@ def _check(line: str) -> Finding:
     try:
         found = metadata.version(requirement.name)
     except metadata.PackageNotFoundError:
-        return Finding(requirement.name, expected, "not installed", False)
+        return PackageFinding(requirement.name, expected, "not installed", False)
     ok = requirement.specifier.contains(found, prereleases=True)
     if place := _foreign_place(requirement.name):
-        return Finding(requirement.name, expected, f"{found} in {place} (PYTHONPATH)", False)
-    return Finding(requirement.name, expected, found, ok)
+        return PackageFinding(requirement.name, expected, f"{found} in {place} (PYTHONPATH)", False)
+    return PackageFinding(requirement.name, expected, found, ok)
 
 
 def _foreign_place(name: str) -> Path | None:

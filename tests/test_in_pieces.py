@@ -132,10 +132,10 @@ def test_noise_ceilings_of_a_simulated_subject(rng, monkeypatch):
 def model(request):
     if request.param == "structural":
         sizes = {"hidden": 8, "n_blocks": 1, "map_channels": 4, "map_size": 3}
-        settings = config.StructuralGenerator(**sizes, decoder_channels=(4, 8))
+        settings = config.StructuralSettings(**sizes, decoder_channels=(4, 8))
         return StructuralGenerator(13, (4, 6, 6), settings)
     pooled = 9 if request.param == "pooled" else None
-    settings = config.SemanticExtractor(hidden=8, n_blocks=1, pooled_voxels=pooled)
+    settings = config.SemanticSettings(hidden=8, n_blocks=1, pooled_voxels=pooled)
     return SemanticExtractor(13, (9, 5), (7, 5), settings)
 
 

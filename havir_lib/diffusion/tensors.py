@@ -100,7 +100,7 @@ def _read_bin(path: Path, keep: Callable[[str], bool]):
     yield from ((name, x) for name, x in tensors.items() if keep(name))
 
 
-def fill(module: nn.Module, tensors: dict[str, Tensor], source: Path) -> None:
+def fill_network(module: nn.Module, tensors: dict[str, Tensor], source: Path) -> None:
     """Give `module` exactly these tensors.
 
     `module` may live on the meta device: the tensors are assigned, not copied.

@@ -25,7 +25,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from havir_lib.diffusion.guidance import DualGuidedUNet, transformer_blocks
-from havir_lib.diffusion.tensors import STEM, fill, read_config, read_tensors
+from havir_lib.diffusion.tensors import STEM, fill_network, read_config, read_tensors
 from havir_lib.errors import WeightsError
 from havir_lib.io import atomic_write, write_json
 
@@ -72,7 +72,7 @@ def load_dual_unet(
     image_folder, text_folder = Path(path) / "image_unet", Path(path) / "text_unet"
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(read_config(image_folder))
-    fill(unet, read_tensors(image_folder, dtype, device), image_folder)
+    fill_network(unet, read_tensors(image_folder, dtype, device), image_folder)
     return DualGuidedUNet(unet, _load_text_blocks(text_folder, unet, device, dtype)).eval()
 
 
@@ -91,7 +91,7 @@ def _load_text_blocks(
             )
         with torch.device("meta"):
             blocks[name] = _text_block(image_block, _token_width(own, image_block))
-        fill(blocks[name], own, folder / name)
+        fill_network(blocks[name], own, folder / name)
     return blocks
 
 

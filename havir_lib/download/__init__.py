@@ -9,17 +9,17 @@ NSD comes from its public bucket, captions and metric networks from plain addres
 Hugging Face hub. NSD's terms are the user's to accept; see :mod:`havir_lib.download.terms`.
 """
 
-from havir_lib.download.command import download
-from havir_lib.download.look import preview, verify
+from havir_lib.download.command import fetch_all
+from havir_lib.download.look import preview_download, verify_download
 from havir_lib.download.manifest import manifest
 from havir_lib.download.missing import missing_items, missing_report, open_profile
 
 __all__ = [
-    "download",
+    "fetch_all",
     "manifest",
     "missing_items",
     "missing_report",
     "open_profile",
-    "preview",
-    "verify",
+    "preview_download",
+    "verify_download",
 ]

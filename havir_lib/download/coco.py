@@ -49,7 +49,7 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-def extract(archive: Path, members: dict[str, Path]) -> None:
+def extract_captions(archive: Path, members: dict[str, Path]) -> None:
     """Write members of a zip archive to their places, each only when it is complete.
 
     Raises

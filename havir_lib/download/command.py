@@ -20,7 +20,7 @@ from havir_lib.download.look import check_present
 from havir_lib.download.missing import ANY_FOLDER
 from havir_lib.download.plan import (
     Task,
-    check_room,
+    check_disk,
     drop_unavailable,
     make_tasks,
 )
@@ -32,7 +32,7 @@ from havir_lib.errors import ConfigError, DataError
 log = logging.getLogger(__name__)
 
 
-def download(
+def fetch_all(
     config: Config,
     root: Path,
     *,
@@ -80,14 +80,14 @@ def download(
     items = drop_unavailable(items, sizes)
     new = [item for item in items if not item.path.is_file()]
     show(new, make_tasks(new, sizes), session.root, say)
-    for line in terms.conditions(item.path.name for item in new):
+    for line in terms.terms_of_use(item.path.name for item in new):
         say(line)
     accepted = _accept(new, accept_terms, ask, say)
     with _writing(session, items):
         checked, broken = check_present(session, items, sizes)
         _accept(broken, accepted, ask, say)
         tasks = make_tasks(new + broken, sizes)
-        check_room(tasks)
+        check_disk(tasks)
         session.lock_weights()
         checked += _fetch_all(session, tasks)
     say(summary(checked))
@@ -161,7 +161,7 @@ def _fetch_one(session: Session, task: Task, bar: tqdm) -> list[str]:
     if not task.items[0].member:
         session.ledger(task.items[0]).record(task.path, remote, checked)
         return [checked]
-    coco.extract(task.path, {item.member: item.path for item in task.items})
+    coco.extract_captions(task.path, {item.member: item.path for item in task.items})
     for item in task.items:
         session.ledger(item).record(item.path, Remote(item.path.stat().st_size), checked)
     task.path.unlink()

@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from havir_lib.download.items import Item
-from havir_lib.download.missing import table
+from havir_lib.download.missing import table_of_missing
 from havir_lib.download.plan import Task, human
 
 Say = Callable[[str], None]
@@ -25,7 +25,7 @@ def show(
         return
     sizes = {task.path: task.remote.size for task in tasks}
     say(f"Not on this machine, {len(new)} files:")
-    for line in table(new, root, sizes):
+    for line in table_of_missing(new, root, sizes):
         say(f"  {line}")
     for item in new if list_files else ():
         say(f"  {human(sizes[item.fetched]) if item.fetched in sizes else '?':>10}  {item.path}")

@@ -10,7 +10,7 @@ from havir_lib.config import Config
 from havir_lib.download import terms
 from havir_lib.download.display import Say, bar, show, summary
 from havir_lib.download.items import GROUPS, Group, Item
-from havir_lib.download.missing import table
+from havir_lib.download.missing import table_of_missing
 from havir_lib.download.plan import Sizes, make_tasks, survey
 from havir_lib.download.session import Session
 from havir_lib.download.sources import Interrupted
@@ -19,7 +19,7 @@ from havir_lib.errors import HavirError
 log = logging.getLogger(__name__)
 
 
-def preview(
+def preview_download(
     config: Config,
     root: Path,
     *,
@@ -33,7 +33,7 @@ def preview(
     Parameters
     ----------
     config, root, subjects, what, say
-        As in :func:`havir_lib.download.download`.
+        As in :func:`havir_lib.download.fetch_all`.
     list_files : bool
         Show every file, not only kinds of files.
 
@@ -57,7 +57,7 @@ def preview(
     return new
 
 
-def verify(
+def verify_download(
     config: Config,
     root: Path,
     *,
@@ -80,7 +80,7 @@ def verify(
     say(summary(checked))
     if lost:
         say(f"Missing or damaged, {len(lost)} required files:")
-        for line in table(lost, session.root):
+        for line in table_of_missing(lost, session.root):
             say(f"  {line}")
     return lost
 

@@ -77,10 +77,12 @@ def missing_report(config: Config) -> str | None:
         f"Profile {config.profile!r} cannot run yet: {len(required)} required files are not on "
         "this machine."
     )
-    return "\n".join([head, "", *table(missing, root), "", *_how(config, required)])
+    return "\n".join([head, "", *table_of_missing(missing, root), "", *_how(config, required)])
 
 
-def table(items: Iterable[Item], root: Path, sizes: Mapping[Path, int] | None = None) -> list[str]:
+def table_of_missing(
+    items: Iterable[Item], root: Path, sizes: Mapping[Path, int] | None = None
+) -> list[str]:
     """One line per kind of file: how many, how large if known, and whose or the first by name."""
     kinds: dict[str, list[Item]] = defaultdict(list)
     for item in items:

@@ -115,7 +115,7 @@ def make_tasks(items: Iterable[Item], sizes: Sizes) -> list[Task]:
     ]
 
 
-def check_room(tasks: Iterable[Task]) -> None:
+def check_disk(tasks: Iterable[Task]) -> None:
     """Refuse to start what cannot end.
 
     Raises

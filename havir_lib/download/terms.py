@@ -27,7 +27,7 @@ NON_COMMERCIAL = (
 )
 
 
-def conditions(files: Iterable[str]) -> list[str]:
+def terms_of_use(files: Iterable[str]) -> list[str]:
     """What holds for the use of some files of weights, by their names, one line each."""
     return [NON_COMMERCIAL] if any("swav" in name.lower() for name in files) else []
 

@@ -69,7 +69,7 @@ def evaluate_folder(
         image_ids = stimuli.table.loc[stimuli.table["shared1000"], "nsdId"]
     ids = [int(image) for image in image_ids]
     files = find_images(Path(folder), ids)
-    reconstructions = read_images([files[image] for image in ids])
+    reconstructions = read_picture_folder([files[image] for image in ids])
     truth = TruthFeatures(stimuli.images(ids), device, batch_size)
     return score(reconstructions, truth, metrics, ids)
 
@@ -119,7 +119,7 @@ def _some(ids: list[int], shown: int = 20) -> str:
     return ", ".join(map(str, ids[:shown])) + rest
 
 
-def read_images(paths: Sequence[Path]) -> np.ndarray:
+def read_picture_folder(paths: Sequence[Path]) -> np.ndarray:
     """Read image files as uint8 (n, H, W, 3).
 
     Raises

@@ -20,7 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from havir_lib.config import Weights
 from havir_lib.errors import ConfigError, WeightsError
-from havir_lib.targets.clip import load_model
+from havir_lib.targets.clip import load_clip_model
 
 _SWAV_URL = "https://dl.fbaipublicfiles.com/deepcluster/swav_800ep_pretrain.pth.tar"
 
@@ -170,7 +170,7 @@ class _ImageEncoder(nn.Module):
 
 def _clip(weights: Weights, remedy: str) -> nn.Module:
     try:
-        return _ImageEncoder(load_model(weights).visual)
+        return _ImageEncoder(load_clip_model(weights).visual)
     except WeightsError as error:
         raise WeightsError(f"A metric needs a CLIP model. {error} {remedy}") from error
 

@@ -1,7 +1,7 @@
 """The small pretrained models that make the demo work offline, and how they were trained."""
 
-from havir_lib.mini.evaluation import evaluate
-from havir_lib.mini.sweep import sweep
-from havir_lib.mini.training import train, train_all
+from havir_lib.mini.evaluation import evaluate_models
+from havir_lib.mini.sweep import guidance_sweep
+from havir_lib.mini.training import train_all, train_mini
 
-__all__ = ["evaluate", "sweep", "train", "train_all"]
+__all__ = ["evaluate_models", "guidance_sweep", "train_mini", "train_all"]

@@ -34,7 +34,7 @@ SAMPLING = Sampling(
 BATCH_SIZE = 32
 
 
-def denoise(
+def denoised_latents(
     folder: Path, images: np.ndarray, captions: list[list[str]],
     model: DualGuidedDiffusion, clip: ClipEncoder,
 ) -> np.ndarray:  # fmt: skip

@@ -67,7 +67,7 @@ SAMPLING = Diffusion(steps=16, strength=0.7, guidance_scale=3.0, mixing=0.4)
 """Sampler settings that suit the shipped models, found on 24 held-out scenes with paled inputs."""
 
 
-def evaluate(
+def evaluate_models(
     folder: Path,
     weights: Path = MINI_WEIGHTS,
     device: torch.device | str = "cpu",
@@ -117,7 +117,7 @@ def evaluate(
     n_generated = min(n, n_generated)
     values = {
         **vae_scores(model, scenes),
-        **retrieval(encoder, tokens, scenes),
+        **caption_retrieval(encoder, tokens, scenes),
         "probe of categories from image tokens, mAP": probe_map(probe, tokens, scenes),
         **guidance(model, encoder, probe, scenes, tokens, n_generated, sampling or SAMPLING),
     }
@@ -172,7 +172,9 @@ def identification(truth: np.ndarray, made: np.ndarray, of: str) -> dict[str, fl
 
 
 @torch.inference_mode()
-def retrieval(encoder: ClipEncoder, tokens: np.ndarray, scenes: SceneSet) -> dict[str, float]:
+def caption_retrieval(
+    encoder: ClipEncoder, tokens: np.ndarray, scenes: SceneSet
+) -> dict[str, float]:
     """How often a picture's first caption is among the best 1 and 10 of 300, and the reverse."""
     image = F.normalize(torch.from_numpy(tokens[:, 0]).float(), dim=-1)
     model = encoder.model
@@ -272,8 +274,8 @@ def guidance(
         "main object of the source found under another scene's text": found(
             moved_scores, main, least
         ),
-        "PixCorr with the source under another scene's text": pixel_correlation(truth, moved),
-        "PixCorr of recovery from true targets": pixel_correlation(truth, recovered),
+        "PixCorr with the source under another scene's text": correlation_of_pictures(truth, moved),
+        "PixCorr of recovery from true targets": correlation_of_pictures(truth, recovered),
         **identification(truth, recovered, "recovery from true targets"),
     }
 
@@ -319,7 +321,7 @@ def first(scores: np.ndarray, wanted: np.ndarray) -> float:
     return float((scores.argmax(1) == wanted).mean())
 
 
-def pixel_correlation(truth: np.ndarray, images: np.ndarray) -> float:
+def correlation_of_pictures(truth: np.ndarray, images: np.ndarray) -> float:
     """Pearson correlation over pixels and channels, mean over pictures."""
     pairs = zip(truth.reshape(len(truth), -1), images.reshape(len(images), -1), strict=True)
     return float(np.mean([np.corrcoef(a, b)[0, 1] for a, b in pairs]))

@@ -24,7 +24,7 @@ SCALES = (1.0, 1.5, 2.0, 3.0, 4.0)
 MIXINGS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def sweep(
+def guidance_sweep(
     folder: Path,
     weights: Path = MINI_WEIGHTS,
     device: torch.device | str = "cpu",
@@ -38,7 +38,7 @@ def sweep(
     Parameters
     ----------
     folder, weights, device, sampling, workers
-        As in :func:`havir_lib.mini.evaluation.evaluate`.
+        As in :func:`havir_lib.mini.evaluation.evaluate_models`.
     n : int
         Held-out scenes per value.
 

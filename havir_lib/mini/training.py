@@ -40,13 +40,13 @@ WORTH_COMPILING = 500
 
 
 def train_all(folder: Path, device: torch.device | str = "cpu", **options) -> Path:
-    """Train all of them; `options` as in :func:`train`. Returns the folder of weights."""
+    """Train all of them; `options` as in :func:`train_mini`. Returns the folder of weights."""
     for which in WHICH:
-        train(which, folder, device, **options)
+        train_mini(which, folder, device, **options)
     return Path(folder) / "weights"
 
 
-def train(
+def train_mini(
     which: str,
     folder: Path,
     device: torch.device | str = "cpu",
@@ -113,7 +113,7 @@ def train(
 
 @dataclass(frozen=True)
 class Job:
-    """What training one model needs; names as in :func:`train`."""
+    """What training one model needs; names as in :func:`train_mini`."""
 
     scenes: SceneSet
     folder: Path
@@ -142,7 +142,7 @@ def _train_decoder(job: Job) -> None:
     images = job.scenes.images[: job.recipe.n_scenes_denoised]
     captions = job.scenes.captions[: job.recipe.n_scenes_denoised]
     diffusion = load_diffusion(job.weights, job.device)
-    latents = denoised.denoise(job.folder, images, captions, diffusion, encoder)
+    latents = denoised.denoised_latents(job.folder, images, captions, diffusion, encoder)
     model = vae.build_vae().to(job.device)
     model.load_state_dict(averaged(job.folder.parent / "vae" / "sharpen", job.device))
     _fit_decoder(job, model, "decoder", job.folder, images, latents)

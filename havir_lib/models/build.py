@@ -29,9 +29,9 @@ def build(architecture: dict[str, Any], seed: int = 0) -> Model:
     n_voxels, settings = architecture["n_voxels"], architecture["settings"]
     with seeded(seed):
         if architecture["branch"] == "structural":
-            settings = config.StructuralGenerator.model_validate(settings)
+            settings = config.StructuralSettings.model_validate(settings)
             return StructuralGenerator(n_voxels, tuple(architecture["latent_shape"]), settings)
-        settings = config.SemanticExtractor.model_validate(settings)
+        settings = config.SemanticSettings.model_validate(settings)
         image_shape, text_shape = architecture["image_shape"], architecture["text_shape"]
         return SemanticExtractor(n_voxels, tuple(image_shape), tuple(text_shape), settings)
 
@@ -42,8 +42,8 @@ def build_embedding(architecture: dict[str, Any], seed: int = 0) -> torch.nn.Seq
     The rest of a Semantic Extractor for ViT-L/14 is 2 GB of random numbers.
     """
     kinds = {
-        "structural": (StructuralGenerator, config.StructuralGenerator),
-        "semantic": (SemanticExtractor, config.SemanticExtractor),
+        "structural": (StructuralGenerator, config.StructuralSettings),
+        "semantic": (SemanticExtractor, config.SemanticSettings),
     }
     model, settings = kinds[architecture["branch"]]
     with seeded(seed):

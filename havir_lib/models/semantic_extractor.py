@@ -45,10 +45,10 @@ class SemanticExtractor(nn.Module):
         n_voxels: int,
         image_shape: tuple[int, int],
         text_shape: tuple[int, int],
-        settings: config.SemanticExtractor | None = None,
+        settings: config.SemanticSettings | None = None,
     ) -> None:
         super().__init__()
-        settings = settings or config.SemanticExtractor()
+        settings = settings or config.SemanticSettings()
         self.n_voxels, self.settings = n_voxels, settings
         self.image_shape, self.text_shape = tuple(image_shape), tuple(text_shape)
         hidden = settings.hidden
@@ -60,7 +60,7 @@ class SemanticExtractor(nn.Module):
             _start_at_token_scale(head, width)
 
     @staticmethod
-    def embedding(n_voxels: int, settings: config.SemanticExtractor) -> nn.Sequential:
+    def embedding(n_voxels: int, settings: config.SemanticSettings) -> nn.Sequential:
         """The layer that belongs to a subject, (B, V) → (B, hidden), with fresh weights."""
         n_inputs = _n_inputs(n_voxels, settings.pooled_voxels)
         return voxel_embedding(n_inputs, settings.hidden, nn.GELU, settings.dropout_in, bias=True)

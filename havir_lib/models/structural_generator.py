@@ -42,10 +42,10 @@ class StructuralGenerator(nn.Module):
         self,
         n_voxels: int,
         latent_shape: tuple[int, int, int],
-        settings: config.StructuralGenerator | None = None,
+        settings: config.StructuralSettings | None = None,
     ) -> None:
         super().__init__()
-        settings = settings or config.StructuralGenerator()
+        settings = settings or config.StructuralSettings()
         _check_sizes(latent_shape, settings)
         self.n_voxels, self.latent_shape, self.settings = n_voxels, tuple(latent_shape), settings
         hidden, channels, side = settings.hidden, settings.map_channels, settings.map_size
@@ -56,7 +56,7 @@ class StructuralGenerator(nn.Module):
         self.upsampler = _upsampler(channels, latent_shape[0], settings.decoder_channels)
 
     @staticmethod
-    def embedding(n_voxels: int, settings: config.StructuralGenerator) -> nn.Sequential:
+    def embedding(n_voxels: int, settings: config.StructuralSettings) -> nn.Sequential:
         """The layer that belongs to a subject, (B, V) → (B, hidden), with fresh weights."""
         return voxel_embedding(n_voxels, settings.hidden, nn.SiLU, settings.dropout_in, bias=False)
 
@@ -91,7 +91,7 @@ def _upsampler(in_channels: int, out_channels: int, channels: tuple[int, ...]) -
     )
 
 
-def _check_sizes(latent_shape: tuple[int, int, int], settings: config.StructuralGenerator) -> None:
+def _check_sizes(latent_shape: tuple[int, int, int], settings: config.StructuralSettings) -> None:
     channels = settings.decoder_channels
     side = settings.map_size * 2 ** (len(channels) - 1)
     if tuple(latent_shape[1:]) != (side, side):

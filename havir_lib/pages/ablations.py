@@ -9,7 +9,7 @@ from havir_lib.evaluation.published import load_published
 from havir_lib.pages.pictures import chosen_of
 from havir_lib.pages.publish import Drawn, Table, figure, table
 from havir_lib.pages.scores_file import save_per_image
-from havir_lib.pages.summaries import BEST_NOTE, MEAN, compared, interval_note, ranked, readable
+from havir_lib.pages.summaries import BEST_NOTE, MEAN, as_cells, compared, interval_note, ranked
 from havir_lib.plots import figure_ablations
 from havir_lib.plots.comparison import figure_scores
 from havir_lib.reports import tables
@@ -55,7 +55,7 @@ def table4(run: Run) -> Table:
     """Table IV: the full model and its ablated configurations."""
     save_per_image(run, ablation_scores(run), "table4_ablations")
     frame = ranked(run, ablation_scores(run), "configuration")
-    shown = readable(frame[frame["subject"] == MEAN], ["configuration"])
+    shown = as_cells(frame[frame["subject"] == MEAN], ["configuration"])
     note = f"{interval_note(run)} {BEST_NOTE}"
     return Table(tables.table4_ablations(frame), "Ablations of the full model.", note, shown)
 

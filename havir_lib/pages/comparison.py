@@ -12,10 +12,10 @@ from havir_lib.pages.summaries import (
     BEST_NOTE,
     MEAN,
     PAIRED_NOTE,
+    as_cells,
     compared,
     interval_note,
     ranked,
-    readable,
 )
 from havir_lib.plots import figure_methods
 from havir_lib.plots.comparison import figure_published, figure_scores
@@ -48,7 +48,7 @@ def table3(run: Run) -> Table:
     caption = "Comparison of methods; published numbers are for NSD and in rows of their own."
     left_out = run.why_no_templates if run.config.comparison.full else ""
     note = f"{interval_note(run)} {BEST_NOTE} {left_out}".strip()
-    shown = readable(rerun[rerun["subject"] == MEAN], ["method"])
+    shown = as_cells(rerun[rerun["subject"] == MEAN], ["method"])
     return Table(tables.table3_comparison(rerun, load_published()), caption, note, shown)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from havir_lib.pages.pictures import random_of
 from havir_lib.pages.publish import Drawn, Table, figure
 from havir_lib.pages.publish import table as published
-from havir_lib.pages.summaries import interval_note, readable, summarised
+from havir_lib.pages.summaries import as_cells, interval_note, summarised
 from havir_lib.plots import figure_methods
 from havir_lib.run import Run
 
@@ -30,4 +30,4 @@ def table(run: Run) -> Table:
     frame = summarised(run, run.scores(run.base_subject, "true targets"), ["subject", "method"])
     caption = "Recovery check: reconstructions from the true latents and tokens."
     note = interval_note(run, over_subjects=False)
-    return Table(frame, caption, note, readable(frame, ["method"]))
+    return Table(frame, caption, note, as_cells(frame, ["method"]))

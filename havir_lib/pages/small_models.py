@@ -24,7 +24,7 @@ NOTE = (
 )
 
 
-def publish(
+def publish_small_models(
     run: Run, folder: Path, weights: Path = MINI_WEIGHTS, n_generated: int = 1000
 ) -> pd.DataFrame:
     """Measure the small models; write ``mini_models``, ``mini_guidance`` and ``mini_scenes``.
@@ -59,9 +59,9 @@ def publish(
     sheet = figure_contact_sheet(scenes.images, per_row=8)
     caption_of_sheet = "Scenes drawn at random, as the simulated subjects see them."
     save_figure(sheet, place.figures, "mini_scenes", made_from, True, caption=caption_of_sheet)
-    swept = figure_guidance(mini.sweep(folder, weights, run.device))
+    swept = figure_guidance(mini.guidance_sweep(folder, weights, run.device))
     what = "How far generated pictures follow their tokens (mean and 95 % interval over scenes)."
     save_figure(swept, place.figures, "mini_guidance", made_from, True, caption=what)
-    frame = mini.evaluate(folder, weights, run.device, n_generated=n_generated)
+    frame = mini.evaluate_models(folder, weights, run.device, n_generated=n_generated)
     save_table(frame, place.tables, "mini_models", made_from, True, NOTE, caption)
     return frame

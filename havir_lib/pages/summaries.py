@@ -101,7 +101,7 @@ def interval_note(run: Run, over_subjects: bool = True) -> str:
     )
 
 
-def readable(frame: pd.DataFrame, rows: list[str]) -> pd.DataFrame:
+def as_cells(frame: pd.DataFrame, rows: list[str]) -> pd.DataFrame:
     """One row per method, one column per metric, ``value [low, high]``."""
     cells = [
         f"{value:.3f} [{low:.3f}, {high:.3f}]"

@@ -23,7 +23,7 @@ def data_root(run: Run) -> Path:
     data = run.config.data
     made = run.remember_folder(
         "nsd",
-        simulate,
+        let_write,
         how={"write": partial(write, run.config)},
         given={
             "simulation": run.config.simulation,
@@ -35,7 +35,7 @@ def data_root(run: Run) -> Path:
     return made.path
 
 
-def simulate(folder: Path, write: Callable[[Path], None]) -> None:
+def let_write(folder: Path, write: Callable[[Path], None]) -> None:
     """Let simulated subjects be written into `folder`."""
     write(folder)
 
@@ -57,7 +57,7 @@ def hours_of(run: Run, name: str, whole: Subject) -> Subject:
     return whole if run.is_base(name) else whole.hours(run.config.training.transfer_sessions)
 
 
-def stimuli(run: Run) -> Stimuli:
+def stimuli_of(run: Run) -> Stimuli:
     """Images and captions by NSD id."""
     return load_stimuli(run.config, root=run.data_root)
 

@@ -76,7 +76,7 @@ def generate(
 
     made = run.remember(
         "reconstructions",
-        draw,
+        draw_images,
         predicted.latents,
         predicted.image_tokens,
         predicted.text_tokens,
@@ -91,7 +91,7 @@ def generate(
     return Reconstructions(made, predicted.image_ids)
 
 
-def draw(
+def draw_images(
     latents: np.ndarray | None,
     image_tokens: np.ndarray,
     text_tokens: np.ndarray | None,

@@ -137,7 +137,7 @@ class Run:
     @cached_property
     def stimuli(self) -> Stimuli:
         """Images and captions by NSD id."""
-        return data.stimuli(self)
+        return data.stimuli_of(self)
 
     @once(keep=4)
     def test_stimuli(self, name: str) -> np.ndarray:

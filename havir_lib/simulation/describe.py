@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from havir_lib.config import Config
-from havir_lib.simulation.experiment import Design
+from havir_lib.simulation.experiment import Experiment
 from havir_lib.simulation.regions import ROI_SETS, Part
 from havir_lib.simulation.tables import COCO_OFFSET
 
@@ -91,7 +91,7 @@ NOT_WRITTEN = {
 """Files of NSD that a simulated tree lacks, by pattern."""
 
 
-def description(config: Config, design: Design) -> str:
+def description(config: Config, design: Experiment) -> str:
     """The content of ``SIMULATED.md``."""
     settings = config.simulation
     return _TEXT.format(

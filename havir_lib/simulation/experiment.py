@@ -20,7 +20,7 @@ FIRST_SCENE = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class Design:
+class Experiment:
     """The experiment of all subjects.
 
     Attributes
@@ -47,11 +47,11 @@ class Design:
     @property
     def sharedix(self) -> np.ndarray:
         """1-based image numbers of the shared images, (n_shared,), ascending."""
-        return self.subjectim[subject_number(self.subjects[0]) - 1, : self.n_shared]
+        return self.subjectim[number_of_subject(self.subjects[0]) - 1, : self.n_shared]
 
     def images_of(self, subject: str) -> np.ndarray:
         """0-based nsdId of each entry of a subject's list, (n_images,)."""
-        return self.subjectim[subject_number(subject) - 1] - 1
+        return self.subjectim[number_of_subject(subject) - 1] - 1
 
     @property
     def sessions(self) -> np.ndarray:
@@ -59,7 +59,7 @@ class Design:
         return np.repeat(np.arange(self.n_sessions) + 1, self.trials_per_session)
 
 
-def subject_number(name: str) -> int:
+def number_of_subject(name: str) -> int:
     """The number in a subject's name: 5 for ``subj05``."""
     match = re.fullmatch(r"subj0([1-8])", name)
     if match is None:
@@ -69,7 +69,7 @@ def subject_number(name: str) -> int:
     return int(match[1])
 
 
-def make_design(config: Config) -> Design:
+def make_design(config: Config) -> Experiment:
     """Draw the design of the simulated subjects named in ``config.data.subjects``."""
     settings = config.simulation
     missing = [name for name in config.data.subjects if name not in settings.subjects]
@@ -82,7 +82,7 @@ def make_design(config: Config) -> Design:
     n_own = settings.n_images - settings.n_shared
     blocks = [_scene_block(settings.seed, 0, settings.n_shared)]
     blocks += [
-        _scene_block(settings.seed, subject_number(name), n_own) for name in config.data.subjects
+        _scene_block(settings.seed, number_of_subject(name), n_own) for name in config.data.subjects
     ]
     seeds = np.concatenate(blocks)
     # Image numbers are shuffled, so that shared images lie scattered among the others, as in NSD.
@@ -91,10 +91,10 @@ def make_design(config: Config) -> Design:
     subjectim = np.zeros((N_NSD_SUBJECTS, settings.n_images), np.int32)
     own = np.split(number[settings.n_shared :], len(config.data.subjects))
     for name, numbers in zip(config.data.subjects, own, strict=True):
-        subjectim[subject_number(name) - 1] = np.concatenate([shared, numbers])
+        subjectim[number_of_subject(name) - 1] = np.concatenate([shared, numbers])
     by_number = np.empty(len(seeds), np.int64)
     by_number[np.concatenate([shared, number[settings.n_shared :]]) - 1] = seeds
-    return Design(
+    return Experiment(
         tuple(config.data.subjects),
         settings.n_sessions,
         settings.trials_per_session,

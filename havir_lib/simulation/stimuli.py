@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from havir_lib.io import atomic_write, write_text
 from havir_lib.parallel import in_processes
-from havir_lib.simulation.experiment import Design
+from havir_lib.simulation.experiment import Experiment
 from havir_lib.simulation.scenes import attributes, make_scene, render
 from havir_lib.simulation.tables import stimulus_table
 
@@ -28,7 +28,7 @@ COMPRESSION = 4
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnScene:
     """One scene, drawn: zlib-compressed pixels and everything known about it."""
 
     pixels: bytes
@@ -37,12 +37,12 @@ class Drawn:
     info: dict
 
 
-def draw(seeds: list[int], size: int) -> list[Drawn]:
+def draw_scenes(seeds: list[int], size: int) -> list[DrawnScene]:
     """Draw the scenes of some seeds; runs in a worker process."""
     return [_draw_one(seed, size) for seed in seeds]
 
 
-def _draw_one(seed: int, size: int) -> Drawn:
+def _draw_one(seed: int, size: int) -> DrawnScene:
     scene = make_scene(seed)
     pixels = zlib.compress(render(scene.svg, size).tobytes(), COMPRESSION)
     main = next(item for item in scene.objects if item.main)
@@ -55,10 +55,10 @@ def _draw_one(seed: int, size: int) -> Drawn:
         "n_objects": len(scene.objects),
         "categories": ";".join(sorted({item.category for item in scene.objects})),
     }
-    return Drawn(pixels, scene.captions, attributes(scene), info)
+    return DrawnScene(pixels, scene.captions, attributes(scene), info)
 
 
-def write_stimuli(design: Design, size: int, root: Path, workers: int) -> None:
+def write_stimuli(design: Experiment, size: int, root: Path, workers: int) -> None:
     """Draw every scene and write pictures, captions, attributes and scene descriptions.
 
     Files, under `root`: ``nsd_stimuli.hdf5`` with ``imgBrick`` (n, size, size, 3) uint8, one chunk
@@ -91,7 +91,7 @@ def write_stimuli(design: Design, size: int, root: Path, workers: int) -> None:
         table.to_csv(temporary, index=False)
 
 
-def _draw_all(seeds: list[int], size: int, workers: int) -> Iterator[Drawn]:
+def _draw_all(seeds: list[int], size: int, workers: int) -> Iterator[DrawnScene]:
     batches = [seeds[start : start + BATCH] for start in range(0, len(seeds), BATCH)]
     with tqdm(total=len(seeds), desc="drawing scenes", unit="image") as bar:
         for batch in _map_batches(batches, size, workers):
@@ -99,12 +99,14 @@ def _draw_all(seeds: list[int], size: int, workers: int) -> Iterator[Drawn]:
             bar.update(len(batch))
 
 
-def _map_batches(batches: list, size: int, workers: int) -> Iterator[list[Drawn]]:
+def _map_batches(batches: list, size: int, workers: int) -> Iterator[list[DrawnScene]]:
     few = len(batches) <= 4  # starting processes takes longer than drawing so few
-    yield from in_processes(draw, [(batch, size) for batch in batches], 1 if few else workers)
+    yield from in_processes(
+        draw_scenes, [(batch, size) for batch in batches], 1 if few else workers
+    )
 
 
-def _write_captions(design: Design, captions: list, size: int, root: Path) -> None:
+def _write_captions(design: Experiment, captions: list, size: int, root: Path) -> None:
     table = stimulus_table(design)
     for split, rows in table.groupby("cocoSplit"):
         images, notes = [], []

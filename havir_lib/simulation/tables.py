@@ -9,14 +9,14 @@ import pandas as pd
 from scipy.io import savemat
 
 from havir_lib.io import atomic_write
-from havir_lib.simulation.experiment import N_NSD_SUBJECTS, Design, subject_number
+from havir_lib.simulation.experiment import N_NSD_SUBJECTS, Experiment, number_of_subject
 
 N_RUNS, SLOTS_PER_RUN = 12, 75
 COCO_OFFSET = 90_000_000
 """Added to nsdId to give the cocoId: far above COCO's ids, so that no image passes for a photo."""
 
 
-def stimulus_table(design: Design) -> pd.DataFrame:
+def stimulus_table(design: Experiment) -> pd.DataFrame:
     """The content of ``nsd_stim_info_merged.csv``, one row per image, in order of nsdId.
 
     ``subjectN_repR`` is the 1-based trial of that subject's presentation R (0-based); 0 if never.
@@ -41,7 +41,7 @@ def stimulus_table(design: Design) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _presentations(design: Design, number: int) -> np.ndarray:
+def _presentations(design: Experiment, number: int) -> np.ndarray:
     """1-based trials on which a subject saw each image, (n_all_images, at least 3)."""
     n_images = design.subjectim.shape[1]
     repeats = len(design.masterordering) // n_images
@@ -53,7 +53,7 @@ def _presentations(design: Design, number: int) -> np.ndarray:
     return trials
 
 
-def write_experiment(design: Design, folder: Path) -> None:
+def write_experiment(design: Experiment, folder: Path) -> None:
     """Write ``nsd_stim_info_merged.csv`` and ``nsd_expdesign.mat`` into `folder`."""
     with atomic_write(folder / "nsd_stim_info_merged.csv") as temporary:
         stimulus_table(design).to_csv(temporary)
@@ -93,7 +93,7 @@ def _run_lengths(trials_per_session: int) -> np.ndarray:
     return lengths
 
 
-def _basic_counts(design: Design) -> np.ndarray:
+def _basic_counts(design: Experiment) -> np.ndarray:
     """(3, n_sessions): images shown at least once, twice, three times by the end of a session."""
     n_images = design.subjectim.shape[1]
     counts = np.zeros((3, design.n_sessions), int)
@@ -104,7 +104,7 @@ def _basic_counts(design: Design) -> np.ndarray:
     return counts
 
 
-def _stimulus_pattern(design: Design) -> np.ndarray:
+def _stimulus_pattern(design: Experiment) -> np.ndarray:
     """(n_sessions, 12, 75): 1 where a 4-s slot of a run shows an image, 0 where it is blank."""
     pattern = np.zeros((N_RUNS, SLOTS_PER_RUN), int)
     for run, length in enumerate(_run_lengths(design.trials_per_session)):
@@ -112,7 +112,7 @@ def _stimulus_pattern(design: Design) -> np.ndarray:
     return np.repeat(pattern[None], design.n_sessions, axis=0)
 
 
-def responses_table(design: Design, subject: str) -> pd.DataFrame:
+def responses_table(design: Experiment, subject: str) -> pd.DataFrame:
     """The content of ``responses.tsv``: one row per trial, ids 1-based.
 
     Nobody pressed a button, so behaviour is missing (``MISSINGDATA`` 1, NaN); whether an image was
@@ -128,11 +128,11 @@ def responses_table(design: Design, subject: str) -> pd.DataFrame:
     same_session = last // per_session == trial // per_session
     seconds = 4.0 * np.arange(per_session)
     table = {
-        "SUBJECT": subject_number(subject),
+        "SUBJECT": number_of_subject(subject),
         "SESSION": design.sessions,
         "RUN": np.tile(run_of, design.n_sessions),
         "TRIAL": np.tile(trial_of, design.n_sessions),
-        "73KID": design.subjectim[subject_number(subject) - 1][design.masterordering - 1],
+        "73KID": design.subjectim[number_of_subject(subject) - 1][design.masterordering - 1],
         "10KID": design.masterordering,
         "TIME": 7.0 * (design.sessions - 1) + np.tile(seconds, design.n_sessions) / 86400,
         "ISOLD": old.astype(int),
@@ -151,7 +151,7 @@ def responses_table(design: Design, subject: str) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def write_responses(design: Design, subject: str, path: Path) -> None:
+def write_responses(design: Experiment, subject: str, path: Path) -> None:
     """Write a subject's ``responses.tsv``."""
     with atomic_write(path) as temporary:
         responses_table(design, subject).to_csv(temporary, sep="\t", index=False, na_rep="NaN")

@@ -30,7 +30,7 @@ from havir_lib.simulation.betas import (
     write_nifti_betas,
 )
 from havir_lib.simulation.describe import description
-from havir_lib.simulation.experiment import Design, make_design
+from havir_lib.simulation.experiment import Experiment, make_design
 from havir_lib.simulation.features import visual_features
 from havir_lib.simulation.regions import ROI_SETS, label_numbers
 from havir_lib.simulation.responses import Tuning, Voxels, draw_tuning, group_voxels, signals
@@ -82,7 +82,7 @@ def write_tree(config: Config, root: Path) -> None:
     write_text(root / "SIMULATED.md", description(config, design))
 
 
-def _subjects_at_once(settings: Simulation, design: Design) -> int:
+def _subjects_at_once(settings: Simulation, design: Experiment) -> int:
     """One per core, as long as their single-trial betas fit into memory side by side."""
     largest = max(np.prod(settings.subjects[name].shape) for name in design.subjects)
     return int(np.clip(BETAS_AT_ONCE // (len(design.sessions) * largest), 1, os.cpu_count() or 1))
@@ -126,7 +126,7 @@ class Person:
     signal: np.ndarray
 
 
-def write_subject(config: Config, design: Design, subject: str, root: Path) -> None:
+def write_subject(config: Config, design: Experiment, subject: str, root: Path) -> None:
     """Write one subject's masks, behaviour, betas and truth; the stimuli must be there."""
     settings = config.simulation
     described = settings.subjects[subject]
@@ -169,7 +169,7 @@ def data_mask(own: Anatomy, template: Anatomy) -> np.ndarray:
 
 
 def _signals(
-    design: Design, subject: str, voxels: Voxels, tuning: Tuning, root: Path
+    design: Experiment, subject: str, voxels: Voxels, tuning: Tuning, root: Path
 ) -> tuple[np.ndarray, np.ndarray]:
     """Noise-free responses to the subject's images, (n_images, n), 0 where voxels see nothing."""
     ids = design.images_of(subject)
@@ -182,7 +182,7 @@ def _signals(
     return everywhere, parts
 
 
-def _write_betas(person: Person, settings: Simulation, design: Design, folder: Path) -> None:
+def _write_betas(person: Person, settings: Simulation, design: Experiment, folder: Path) -> None:
     """Write every session that is not there yet, and the noise ceiling of all of them."""
     shown = design.masterordering.reshape(design.n_sessions, -1) - 1
     sessions = []
@@ -197,7 +197,7 @@ def _write_betas(person: Person, settings: Simulation, design: Design, folder: P
     write_nifti(folder / "ncsnr.nii.gz", ncsnr, person.anatomy.affine)
 
 
-def _ncsnr(sessions: list[np.ndarray], design: Design) -> np.ndarray:
+def _ncsnr(sessions: list[np.ndarray], design: Experiment) -> np.ndarray:
     """Of every voxel; some voxels at a time, since 40 sessions of a whole brain take 30 GB."""
     n_voxels, parts = sessions[0].shape[1], []
     step = max(1, NCSNR_AT_ONCE // len(design.masterordering))

@@ -75,7 +75,7 @@ def load_clip(weights: Weights, device: torch.device | str = "cpu") -> ClipEncod
     WeightsError
         If one cannot be found, or its files do not fit each other.
     """
-    model = load_model(weights).to(device)
+    model = load_clip_model(weights).to(device)
     folder = tokenizer.tokenizer_folder(weights, _locate(weights)[1])
     tokenize = tokenizer.load_tokenizer(folder, model.context_length)
     if tokenize.vocab_size != model.vocab_size:
@@ -86,7 +86,7 @@ def load_clip(weights: Weights, device: torch.device | str = "cpu") -> ClipEncod
     return ClipEncoder(model, tokenize)
 
 
-def load_model(weights: Weights) -> open_clip.CLIP:
+def load_clip_model(weights: Weights) -> open_clip.CLIP:
     """The CLIP model alone, not to be trained; errors as of :func:`load_clip`."""
     import open_clip
 
@@ -101,10 +101,12 @@ def load_model(weights: Weights) -> open_clip.CLIP:
     return model.eval().requires_grad_(False)
 
 
-def identity(weights: Weights) -> dict[str, Any]:
+def clip_content(weights: Weights) -> dict[str, Any]:
     """What the tokens depend on: hashes of the model's and the tokenizer's files."""
     model = model_identity(weights)
-    return model | tokenizer.identity(tokenizer.tokenizer_folder(weights, _locate(weights)[1]))
+    return model | tokenizer.tokenizer_content(
+        tokenizer.tokenizer_folder(weights, _locate(weights)[1])
+    )
 
 
 def model_identity(weights: Weights) -> dict[str, Any]:

@@ -149,7 +149,7 @@ def _latents(
         how=_how(config, stimuli, ids, device),
         given={
             "pictures": picture_content(cache, stimuli, ids),
-            "vae": vae.identity(vae.diffusion_folder(config.weights)),
+            "vae": vae.vae_content(vae.diffusion_folder(config.weights)),
         },
     )
 
@@ -165,7 +165,7 @@ def _tokens(
         given={
             "pictures": picture_content(cache, stimuli, ids),
             "captions": stimuli.captions(ids, config.targets.captions_per_image),
-            "clip": clip.identity(config.weights),
+            "clip": clip.clip_content(config.weights),
         },
     )
 
@@ -194,7 +194,7 @@ def picture_digests(stimuli: Stimuli, ids: np.ndarray) -> np.ndarray:
 def write_latents(
     folder: Path,
     weights: Weights,
-    settings: configuration.Targets,
+    settings: configuration.TargetSettings,
     stimuli: Stimuli,
     ids: np.ndarray,
     device: torch.device | str,
@@ -207,7 +207,7 @@ def write_latents(
 def write_tokens(
     folder: Path,
     weights: Weights,
-    settings: configuration.Targets,
+    settings: configuration.TargetSettings,
     stimuli: Stimuli,
     ids: np.ndarray,
     device: torch.device | str,
@@ -220,7 +220,7 @@ def write_tokens(
 @torch.inference_mode()
 def encode_latents(
     weights: Weights,
-    settings: configuration.Targets,
+    settings: configuration.TargetSettings,
     stimuli: Stimuli,
     ids: np.ndarray,
     device: torch.device | str,
@@ -236,7 +236,7 @@ def encode_latents(
 @torch.inference_mode()
 def encode_tokens(
     weights: Weights,
-    settings: configuration.Targets,
+    settings: configuration.TargetSettings,
     stimuli: Stimuli,
     ids: np.ndarray,
     device: torch.device | str,

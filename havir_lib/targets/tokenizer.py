@@ -80,7 +80,7 @@ def tokenizer_folder(weights: Weights, clip: Path | None) -> Path:
     return clip if clip and not folder.is_dir() else folder
 
 
-def identity(folder: Path) -> dict[str, str]:
+def tokenizer_content(folder: Path) -> dict[str, str]:
     """Hashes of the files that ids depend on."""
     files = sorted(file for file in folder.glob("*") if file.suffix in {".json", ".txt"})
     return {file.name: hub.checked_digest(file) for file in files}

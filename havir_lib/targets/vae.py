@@ -85,7 +85,7 @@ def load_vae(
     return vae.to(device).eval().requires_grad_(False)
 
 
-def identity(folder: Path) -> dict[str, str]:
+def vae_content(folder: Path) -> dict[str, str]:
     """Hashes of the files the latents depend on."""
     files = [file for file in (folder / "vae").iterdir() if file.is_file()]
     unet = folder / "image_unet" / "config.json"  # says at which size the model works

@@ -57,7 +57,7 @@ class BranchSettings:
     """
 
     branch: Branch
-    architecture: configuration.StructuralGenerator | configuration.SemanticExtractor
+    architecture: configuration.StructuralSettings | configuration.SemanticSettings
     fit: Fit
     losses: configuration.Losses
     mixup_repeats: bool

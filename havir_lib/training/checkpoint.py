@@ -40,7 +40,7 @@ def read_description(path: Path) -> dict[str, Any]:
     return _read(path, lambda file: None)[0]
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Description and tensors; same errors as :func:`read_description`."""
     return _read(path, lambda file: {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
 
@@ -70,14 +70,14 @@ def load_model(path: Path, device: torch.device | str = "cpu") -> Model:
     WeightsError
         If the file is missing or corrupt, or its tensors do not fit its architecture.
     """
-    description, tensors = read_tensors(path)
+    description, tensors = read_checkpoint(path)
     with torch.device("meta"):
         model = build(description["architecture"])
-    fill(model, tensors, path, assign=True)
+    fill_model(model, tensors, path, assign=True)
     return model.to(device).eval()
 
 
-def fill(model: Model, tensors: dict[str, Tensor], path: Path, assign: bool = False) -> None:
+def fill_model(model: Model, tensors: dict[str, Tensor], path: Path, assign: bool = False) -> None:
     """Give `model` exactly these tensors.
 
     Raises

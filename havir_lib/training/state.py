@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from havir_lib.errors import HavirError, WeightsError
 from havir_lib.io import write_text
 from havir_lib.models.build import Model
-from havir_lib.training.checkpoint import fill, read_tensors, save_model, write_tensors
+from havir_lib.training.checkpoint import fill_model, read_checkpoint, save_model, write_tensors
 
 BEST, LAST, RESUME = "best.safetensors", "last.safetensors", "resume.safetensors"
 
@@ -129,7 +129,7 @@ class TrainingState:
         if not (self.folder / LAST).is_file():
             return False
         description, tensors = self._read(self.folder / LAST)
-        fill(self.model, tensors, self.folder / LAST)
+        fill_model(self.model, tensors, self.folder / LAST)
         self._rows, self.best_epoch = description["history"], description["best_epoch"]
         return True
 
@@ -145,7 +145,7 @@ class TrainingState:
         if not path.is_file():
             return
         description, tensors = self._read(path)
-        fill(self.model, _below(tensors, "model."), path)
+        fill_model(self.model, _below(tensors, "model."), path)
         self.schedule.load_state_dict(description["schedule"])
         self.optimizer.load_state_dict(
             {"state": _optimizer_state(tensors), "param_groups": description["groups"]}
@@ -159,7 +159,7 @@ class TrainingState:
             raise WeightsError(f"{path} refers to {BEST}, which is gone. Delete {self.folder}.")
 
     def _read(self, path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        description, tensors = read_tensors(path)
+        description, tensors = read_checkpoint(path)
         for key in ("architecture", "settings"):
             found, expected = description.get(key), self._description()[key]
             if found != expected:

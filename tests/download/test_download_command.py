@@ -11,9 +11,15 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from havir_lib.download import download, missing_items, missing_report, preview, verify
+from havir_lib.download import (
+    fetch_all,
+    missing_items,
+    missing_report,
+    preview_download,
+    verify_download,
+)
 from havir_lib.download.items import Item
-from havir_lib.download.plan import Task, check_room, human
+from havir_lib.download.plan import Task, check_disk, human
 from havir_lib.download.sources import Remote
 from havir_lib.download.terms import FORM, TERMS
 from havir_lib.errors import ConfigError, DataError
@@ -31,7 +37,7 @@ def get(config, root):
     def run(**options):
         get_it.said.clear()
         options = {"accept_terms": True, "say": get_it.said.append} | options
-        return download(config, root, **options)
+        return fetch_all(config, root, **options)
 
     get_it = run
     get_it.said = []
@@ -163,13 +169,13 @@ def test_captions_archive_of_another_md5(config, root, web):
     settings = config.download.model_copy(update={"coco_md5": "0" * 32})
     config = config.model_copy(update={"download": settings})
     with pytest.raises(DataError, match="annotations_trainval2017.zip .* expected MD5 0{32}"):
-        download(config, root, what=["coco"])
+        fetch_all(config, root, what=["coco"])
     assert not list(root.rglob("captions*"))
 
 
 def test_dry_run_shows_sizes_and_writes_nothing(config, root, objects, bucket, web, tmp_path):
     said = []
-    new = preview(config, root, say=said.append, list_files=True)
+    new = preview_download(config, root, say=said.append, list_files=True)
     text = "\n".join(said)
     betas = [len(data) for key, data in objects.items() if "betas_session" in key]
     row = next(line for line in text.splitlines() if "nsd: betas" in line)
@@ -187,7 +193,7 @@ def test_dry_run_without_servers_still_lists(settings, small_paper, root):
     silent = "http://127.0.0.1:1"
     off = {f"download.{name}": silent for name in ("endpoint_url", "mirror", "hub_endpoint")}
     said = []
-    new = preview(small_paper(**settings | off), root, say=said.append)
+    new = preview_download(small_paper(**settings | off), root, say=said.append)
     text = "\n".join(said)
     assert len(new) == len(missing_items(small_paper(**settings)))
     assert text.count("No sizes from") == 4  # bucket, web, two repositories
@@ -197,7 +203,7 @@ def test_dry_run_without_servers_still_lists(settings, small_paper, root):
 def test_an_unreachable_server_is_an_error_for_a_real_run(settings, small_paper, root):
     config = small_paper(**settings | {"download.endpoint_url": "http://127.0.0.1:1"})
     with pytest.raises(DataError, match="No answer after 3 tries.*--offline"):
-        download(config, root, what=["nsd"], accept_terms=True)
+        fetch_all(config, root, what=["nsd"], accept_terms=True)
 
 
 def test_a_required_file_that_the_server_lacks_is_said_before_anything_is_fetched(
@@ -205,7 +211,7 @@ def test_a_required_file_that_the_server_lacks_is_said_before_anything_is_fetche
 ):
     config = small_paper(**settings | {"data.n_sessions": 3})
     with pytest.raises(DataError, match=r"2 required file.*betas_session03.hdf5 \(betas of subj01"):
-        download(config, root, what=["nsd"], accept_terms=True)
+        fetch_all(config, root, what=["nsd"], accept_terms=True)
     assert bucket.asked == []
 
 
@@ -217,7 +223,7 @@ def test_an_optional_file_that_the_server_lacks_is_left_out(
     try:
         with caplog.at_level(logging.WARNING):
             config = small_paper(**settings)
-            download(config, root, what=["nsd"], subjects=["subj01"], accept_terms=True)
+            fetch_all(config, root, what=["nsd"], subjects=["subj01"], accept_terms=True)
     finally:
         client.put_object(
             Bucket="natural-scenes-dataset", Key=key, Body=objects[key], ACL="public-read"
@@ -229,15 +235,15 @@ def test_an_optional_file_that_the_server_lacks_is_left_out(
 def test_no_room_is_said_before_anything_is_fetched(tmp_path):
     item = Item("nsd", "betas", tmp_path / "new/betas.hdf5", "nsd", "betas.hdf5")
     with pytest.raises(DataError, match=r"expected room for 1,000.0 TB, found .* free"):
-        check_room([Task((item,), Remote(10**15))])
-    check_room([Task((item,), Remote(1000))])
+        check_disk([Task((item,), Remote(10**15))])
+    check_disk([Task((item,), Remote(1000))])
     assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_that_cannot_be_written(config, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="file/nsd: expected to be able to write there"):
-        download(config, tmp_path / "file/nsd", what=["coco"])
+        fetch_all(config, tmp_path / "file/nsd", what=["coco"])
 
 
 def test_no_room_to_unpack(get, root, web):
@@ -269,22 +275,24 @@ def test_only_one_download_at_a_time(get, root):
 def test_data_need_a_folder(small_paper, settings):
     config = small_paper(**settings | {"data.root": "DIR"})
     with pytest.raises(ConfigError, match="--data DIR"):
-        download(config, Path("DIR"), accept_terms=True)
-    assert len(download(config, Path("DIR"), what=["weights"])) == 9
+        fetch_all(config, Path("DIR"), accept_terms=True)
+    assert len(fetch_all(config, Path("DIR"), what=["weights"])) == 9
     assert not Path("DIR").exists()
 
 
 def test_offline_check(get, config, root, settings, small_paper):
     off = {"download.endpoint_url": "http://127.0.0.1:1", "download.hub_endpoint": "http://[::1]:1"}
     offline = small_paper(**settings | off)
-    assert len(verify(offline, root)) == len([i for i in missing_items(config) if i.required])
+    assert len(verify_download(offline, root)) == len(
+        [i for i in missing_items(config) if i.required]
+    )
     get()
     said = []
-    assert verify(offline, root, say=said.append) == []
+    assert verify_download(offline, root, say=said.append) == []
     (hub_file,) = (root.parent / "hub").rglob("open_clip_model.safetensors")
     hub_file.write_bytes(bytes(hub_file.stat().st_size))
     (root / "nsddata/experiments/nsd/nsd_expdesign.mat").unlink()
-    lost = verify(offline, root, say=said.append)
+    lost = verify_download(offline, root, say=said.append)
     assert {item.path.name for item in lost} == {"nsd_expdesign.mat", hub_file.name}
 
 
@@ -296,7 +304,7 @@ def test_interrupted_by_the_user(config, root, bucket, objects):
     if child == 0:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # workers of xdist ignore it
         try:
-            download(config, root, what=["nsd"], accept_terms=True)
+            fetch_all(config, root, what=["nsd"], accept_terms=True)
         except KeyboardInterrupt:
             os._exit(130)
         finally:
@@ -312,7 +320,7 @@ def test_interrupted_by_the_user(config, root, bucket, objects):
     assert not list(root.rglob("betas_session01.hdf5"))
     assert not (root / "nsddata/ppdata/subj05/transforms").exists()  # later files were not begun
     bucket.faults.clear()
-    download(config, root, what=["nsd"], accept_terms=True)
+    fetch_all(config, root, what=["nsd"], accept_terms=True)
     assert _keys_here(root) == {key for key in objects if not key.endswith("R2.nii.gz")}
 
 

@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import snapshot_download, try_to_load_from_cache
 
 from havir_lib import hub
-from havir_lib.download import download, missing_items
+from havir_lib.download import fetch_all, missing_items
 from havir_lib.download.weights import diffusion_files
 from havir_lib.errors import DataError, WeightsError
 
@@ -23,7 +23,7 @@ def cache(config):
 
 @pytest.fixture
 def get(config, tmp_path):
-    return lambda settings=None: download(settings or config, tmp_path / "no", what=["weights"])
+    return lambda settings=None: fetch_all(settings or config, tmp_path / "no", what=["weights"])
 
 
 def test_the_files_are_where_the_hubs_own_library_finds_them(get, cache, web):
@@ -84,17 +84,17 @@ def test_a_cut_connection_is_resumed(get, web):
 def test_unknown_revision(small_paper, settings, tmp_path):
     config = small_paper(**settings | {"weights.clip_revision": "v9"})
     with pytest.raises(WeightsError, match=f"nothing for {CLIP} at v9.*weights.clip"):
-        download(config, tmp_path, what=["weights"])
+        fetch_all(config, tmp_path, what=["weights"])
 
 
 def test_a_local_copy_is_looked_for_but_never_fetched(small_paper, settings, tmp_path):
     copy = tmp_path / "copy"
     config = small_paper(**settings | {"weights.diffusion": str(copy)})
     with pytest.raises(DataError, match=r"copy/vae/config.json.*only you have it"):
-        download(config, tmp_path, what=["weights"])
+        fetch_all(config, tmp_path, what=["weights"])
     (copy / "vae").mkdir(parents=True)
     (copy / "vae/config.json").write_text("{}")
-    download(config, tmp_path, what=["weights"])
+    fetch_all(config, tmp_path, what=["weights"])
     assert missing_items(config, what=["weights"]) == []
 
 

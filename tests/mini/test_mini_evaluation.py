@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import roc_curve
 
 from havir_lib.errors import ConfigError
-from havir_lib.mini import evaluate
+from havir_lib.mini import evaluate_models
 from havir_lib.mini.data import SceneSet
 from havir_lib.mini.evaluation import (
     FALSE_ALARMS,
@@ -68,7 +68,7 @@ def test_found_and_first_look_at_the_wanted_category():
 
 def test_a_gallery_that_is_too_small_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="at least 300"):
-        evaluate(tmp_path, n=20)
+        evaluate_models(tmp_path, n=20)
 
 
 def test_similarity_is_the_cosine(rng):

@@ -11,7 +11,7 @@ from havir_lib.config import Weights
 from havir_lib.diffusion import load_dual_unet, save_dual_unet
 from havir_lib.diffusion.model import load_diffusion
 from havir_lib.errors import ConfigError, WeightsError
-from havir_lib.mini import clip, train, train_all, unet, vae
+from havir_lib.mini import clip, train_all, train_mini, unet, vae
 from havir_lib.mini.data import (
     EXPERIMENT_SEED,
     LABELS,
@@ -149,9 +149,9 @@ def test_unet_learns_and_loads(scenes, vocabulary, rng, tmp_path):
 def test_models_need_those_before_them(scenes, tmp_path, monkeypatch):
     monkeypatch.setattr("havir_lib.mini.training.load_scenes", lambda *_, **__: scenes)
     with pytest.raises(WeightsError, match="--which vae"):
-        train("unet", tmp_path, recipe=replace(Recipe(), n_scenes=4))
+        train_mini("unet", tmp_path, recipe=replace(Recipe(), n_scenes=4))
     with pytest.raises(WeightsError, match="--which vae"):
-        train("decoder", tmp_path, recipe=replace(Recipe(), n_scenes=4))
+        train_mini("decoder", tmp_path, recipe=replace(Recipe(), n_scenes=4))
 
 
 def test_the_whole_recipe_runs_and_continues(tmp_path):
@@ -164,11 +164,13 @@ def test_the_whole_recipe_runs_and_continues(tmp_path):
     assert model.unet.latent_shape == (8, 16, 16)
     assert model.scheduler_config["prediction_type"] == "v_prediction"
     before = (weights / "image_unet" / "diffusion_pytorch_model.safetensors").read_bytes()
-    train("unet", tmp_path, recipe=recipe, workers=1)  # all steps are done: nothing changes
+    train_mini("unet", tmp_path, recipe=recipe, workers=1)  # all steps are done: nothing changes
     after = (weights / "image_unet" / "diffusion_pytorch_model.safetensors").read_bytes()
     assert before == after
     last = load_file(weights / "vae" / "diffusion_pytorch_model.safetensors")
-    train("vae", tmp_path, recipe=recipe, workers=1)  # goes back to the VAE before the last stage
+    train_mini(
+        "vae", tmp_path, recipe=recipe, workers=1
+    )  # goes back to the VAE before the last stage
     first = load_file(weights / "vae" / "diffusion_pytorch_model.safetensors")
     changed = {name for name in last if not torch.equal(last[name], first[name])}
     assert changed
@@ -177,4 +179,4 @@ def test_the_whole_recipe_runs_and_continues(tmp_path):
 
 def test_unknown_models_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="vae, clip, unet, decoder"):
-        train("gan", tmp_path)
+        train_mini("gan", tmp_path)

@@ -8,10 +8,10 @@ from havir_lib import config
 from havir_lib.errors import ConfigError, ShapeError
 from havir_lib.models import SemanticExtractor, StructuralGenerator, build, for_new_subject
 
-SMALL_S = config.StructuralGenerator(
+SMALL_S = config.StructuralSettings(
     hidden=16, n_blocks=2, map_channels=8, map_size=3, decoder_channels=(8, 16)
 )
-SMALL_E = config.SemanticExtractor(hidden=16, n_blocks=2)
+SMALL_E = config.SemanticSettings(hidden=16, n_blocks=2)
 
 
 def structural(n_voxels=11):
@@ -80,7 +80,7 @@ def test_tokens_keep_their_order():
 
 
 def test_first_predictions_have_about_the_length_of_tokens():
-    model = SemanticExtractor(200, (7, 64), (9, 64), config.SemanticExtractor(hidden=128)).eval()
+    model = SemanticExtractor(200, (7, 64), (9, 64), config.SemanticSettings(hidden=128)).eval()
     for tokens in model(torch.randn(20, 200)):
         assert 0.3 < tokens.norm(dim=-1).mean() < 3
 
@@ -134,7 +134,7 @@ def test_new_subject_gets_a_new_embedding_only(make):
 
 
 def test_pooling_takes_the_largest_beta_of_each_piece():
-    pooled = config.SemanticExtractor(hidden=16, n_blocks=1, pooled_voxels=8)
+    pooled = config.SemanticSettings(hidden=16, n_blocks=1, pooled_voxels=8)
     model = SemanticExtractor(19, (7, 8), (9, 8), pooled).eval()
     assert model.embed[0].in_features == 8
     betas = torch.randn(3, 19)
@@ -146,6 +146,6 @@ def test_pooling_takes_the_largest_beta_of_each_piece():
 
 
 def test_pooling_to_more_voxels_than_there_are_is_refused():
-    pooled = config.SemanticExtractor(hidden=16, pooled_voxels=11)
+    pooled = config.SemanticSettings(hidden=16, pooled_voxels=11)
     with pytest.raises(ConfigError, match="pooled_voxels is 11, but there are only 11"):
         SemanticExtractor(11, (7, 8), (9, 8), pooled)

@@ -7,7 +7,7 @@ from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 from transformers import CLIPImageProcessor, CLIPImageProcessorPil
 
-from havir_lib.evaluation.folder import read_images
+from havir_lib.evaluation.folder import read_picture_folder
 from havir_lib.targets import pixels, vae
 
 SIZE = 24
@@ -50,7 +50,7 @@ def smooth(rng, sides):
 def pictures(tmp_path, rng):
     """Paths, and the pictures as uint8 (1, H, W, 3)."""
     paths = write_files(tmp_path / "pictures", rng)
-    return {path: read_images([path]) for path in paths}
+    return {path: read_picture_folder([path]) for path in paths}
 
 
 def test_clip_pixels_are_the_published_processors(pictures):

@@ -117,13 +117,13 @@ def test_padding_is_what_the_files_say(tmp_path, pad, id):
 
 def test_the_diffusion_model_says_how_captions_are_padded(clip_folder, diffusion_folder):
     weights = Weights(clip=str(clip_folder), diffusion=str(diffusion_folder))
-    before, alone = clip.load_clip(weights), clip.identity(weights)
+    before, alone = clip.load_clip(weights), clip.clip_content(weights)
     merges = [line.split() for line in (clip_folder / "merges.txt").read_text().split("\n")[1:-1]]
     write_tokenizer(diffusion_folder / "tokenizer", merges)
     after = clip.load_clip(weights)
     assert before.tokenize(["cat"])[0].tolist() == [516, 513, 517, *[0] * 6]
     assert after.tokenize(["cat"])[0].tolist() == [516, 513, *[517] * 7]
-    assert clip.identity(weights) != alone
+    assert clip.clip_content(weights) != alone
 
 
 def test_a_copy_without_its_tokenizer_says_what_is_missing(diffusion_folder):

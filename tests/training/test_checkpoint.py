@@ -12,7 +12,7 @@ from havir_lib.models import StructuralGenerator
 from havir_lib.training import load_model, save_model
 from havir_lib.training.checkpoint import read_description
 
-SETTINGS = config.StructuralGenerator(
+SETTINGS = config.StructuralSettings(
     hidden=16, n_blocks=1, map_channels=8, map_size=3, decoder_channels=(8, 16)
 )
 

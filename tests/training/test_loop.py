@@ -16,7 +16,7 @@ from havir_lib.training.checkpoint import load_model, read_description
 from havir_lib.training.data import make_training_set, split_images
 from havir_lib.training.loop import train, validate
 
-SETTINGS = config.SemanticExtractor(hidden=16, n_blocks=1)
+SETTINGS = config.SemanticSettings(hidden=16, n_blocks=1)
 FIT = config.Fit(epochs=4, batch_size=8, learning_rate=3e-3, validation_fraction=0.2)
 WEIGHTS = config.Losses(temperature=0.1)
 
@@ -191,7 +191,7 @@ def test_folder_of_another_architecture_is_refused(tmp_path, name):
     else:
         run(tmp_path)
     with seeded(2):
-        other = SemanticExtractor(11, (7, 8), (9, 8), config.SemanticExtractor(hidden=24))
+        other = SemanticExtractor(11, (7, 8), (9, 8), config.SemanticSettings(hidden=24))
     with pytest.raises(WeightsError, match=rf"{name} was made with another architecture"):
         run(tmp_path, model=other)
 

@@ -67,7 +67,7 @@ def darker(colour: str, amount: float = 0.2) -> str:
     return mix(colour, "#160e2c", amount)
 
 
-def curve(points: Sequence[Point], closed: bool) -> str:
+def curved_path(points: Sequence[Point], closed: bool) -> str:
     """Return SVG path data of a smooth (Catmull-Rom) curve through `points`."""
     n = len(points)
     parts = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
@@ -136,7 +136,7 @@ class Pen:
 
     def blob(self, points: Sequence[Point], colour: Colour, **look) -> None:
         """Fill a smooth closed curve through `points`."""
-        self._path(curve(points, True), points, colour, look)
+        self._path(curved_path(points, True), points, colour, look)
 
     def poly(self, points: Sequence[Point], colour: Colour, **look) -> None:
         """Fill a polygon."""
@@ -146,7 +146,7 @@ class Pen:
         self, points: Sequence[Point], colour: str, width: float, smooth: bool = True, **look
     ) -> None:
         """Stroke an open line with round ends; with `loose=True` it leaves the box alone."""
-        data = curve(points, False) if smooth and len(points) > 2 else straight(points, False)
+        data = curved_path(points, False) if smooth and len(points) > 2 else straight(points, False)
         paint = self.flat(colour, look.get("lit", False))
         if not look.get("loose"):
             self._track(points, width / 2)

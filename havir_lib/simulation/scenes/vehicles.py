@@ -170,7 +170,7 @@ def airplane(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     "train", 7, "vehicles", 3.6, "track", "railway",
     PAINT, "train/trains, passenger train/passenger trains",
 )  # fmt: skip
-def train(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
+def railway_train(pen: Pen, rng: np.random.Generator, colour: str) -> Look:
     band = pick(rng, ("#f4f1e8", "#2c3f66", "#f2c23c"))
     n = 2
     for k in range(n):
