@@ -190,7 +190,7 @@ class Plan:
             str(log.with_suffix(".txt")),
             self._after(notebook, subject),
             self._resources(notebook),
-            digest([self.state, source.read_text(encoding="utf-8"), request["parameters"]]),
+            digest([self.state, cells_of(source), request["parameters"]]),
             2 * len(_waiting_for(notebook)) + (subject == self.config.data.base_subject),
             self._threads(notebook),
         )
@@ -230,6 +230,12 @@ class Plan:
             for kind, (folder, suffix) in places.items()
             for name in promised(notebook, kind, subject)
         ]
+
+
+def cells_of(notebook: Path) -> list[str]:
+    """What stands in the cells of a notebook, without the outputs that it was committed with."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells]
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:

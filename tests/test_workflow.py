@@ -14,7 +14,7 @@ from havir_lib.errors import ConfigError, RunError
 from havir_lib.io import read_json
 from havir_lib.run import open_run
 from havir_lib.simulation.tree import write_tree
-from havir_lib.workflow import Plan
+from havir_lib.workflow import Plan, cells_of
 
 ODD = ["with space", "{x}", "$(touch pwned)", "a#b", "it's", 'say "so"', "50%", "`id`", "naïve"]
 
@@ -176,3 +176,16 @@ def test_a_profile_that_is_edited_during_a_run_stops_it(tmp_path, monkeypatch):
 def test_paper_profile_without_data_is_refused():
     with pytest.raises(ConfigError, match="--data"):
         Plan.of("paper")
+
+
+def test_outputs_of_a_notebook_do_not_count_and_its_cells_do(tmp_path):
+    source = {"cells": [{"source": ["a = 1\n", "b = 2"], "outputs": []}]}
+    file = tmp_path / "a.ipynb"
+    file.write_text(json.dumps(source))
+    before = cells_of(file)
+    source["cells"][0]["outputs"] = [{"output_type": "stream", "text": "3"}]
+    file.write_text(json.dumps(source))
+    assert cells_of(file) == before == ["a = 1\nb = 2"]
+    source["cells"][0]["source"] = ["a = 2"]
+    file.write_text(json.dumps(source))
+    assert cells_of(file) != before

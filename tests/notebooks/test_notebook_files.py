@@ -34,13 +34,6 @@ def test_every_figure_and_table_has_one_notebook():
     }
 
 
-def test_committed_without_outputs(notebook):
-    _, content = notebook
-    for cell in _code(content.cells):
-        assert cell.outputs == []
-        assert cell.execution_count is None
-
-
 def test_one_parameter_cell_with_profile(notebook):
     path, content = notebook
     tagged = [cell for cell in content.cells if "parameters" in cell.metadata.get("tags", [])]
