@@ -20,6 +20,7 @@ from havir_lib.pages.index import PAGES
 WIDTH, COLOURS = 640, 96
 """Of previews: pixels, and colours in the palette."""
 LONGEST_TEXT = 6000  # characters of one output
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # in memory, another one in every run
 NOISE = re.compile(r"^[\w ]+: (found in cache|computing)$")
 MARK = "havir"
 
@@ -88,6 +89,7 @@ def _small(output: NotebookNode) -> NotebookNode | None:
         return None
     if "image/png" in data:
         data = {"image/png": preview(data["image/png"]), "text/plain": "<figure>"}
+    data = {kind: ADDRESS.sub("", x) if isinstance(x, str) else x for kind, x in data.items()}
     kept = {kind: value for kind, value in data.items() if len(str(value)) < LONGEST_TEXT
             or kind == "image/png"}  # fmt: skip
     return nbformat.v4.new_output("display_data", data=kept)

@@ -32,6 +32,7 @@ def pair(tmp_path):
     ran.cells[1].outputs = [
         v4.new_output("stream", name="stdout", text="scores: found in cache\n1\n"),
         v4.new_output("stream", name="stderr", text="50%|####"),
+        v4.new_output("execute_result", data={"text/plain": "<function f at 0x7f3c>"}),
         v4.new_output("display_data", data={"application/vnd.jupyter.widget-view+json": {}}),
     ]
     ran.cells[2].outputs = [
@@ -47,8 +48,9 @@ def pair(tmp_path):
 def test_outputs_are_what_a_reader_wants(pair, tmp_path):
     made = outputs_into(*pair, tmp_path, tmp_path)
     assert [cell.cell_type for cell in made.cells] == ["markdown", "code", "code"]
-    (said,) = made.cells[1].outputs
+    said, named = made.cells[1].outputs
     assert said.text == "1\n"
+    assert named.data == {"text/plain": "<function f>"}
     (shown,) = made.cells[2].outputs
     with Image.open(io.BytesIO(base64.b64decode(shown.data["image/png"]))) as image:
         assert image.size == (640, 360)
