@@ -19,9 +19,16 @@ def pid_of(path):
     return int(path.read_text())
 
 
+def _lives(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # also where it ends between two questions
+        return False
+
+
 def gone(pid, seconds=15):
     deadline = time.monotonic() + seconds
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+    while _lives(pid):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.1)
