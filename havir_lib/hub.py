@@ -13,7 +13,6 @@ the same weights. Nothing here needs a network.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from huggingface_hub import constants
 from huggingface_hub.file_download import repo_folder_name
 
 from havir_lib.errors import WeightsError
-from havir_lib.io import read_json, write_json, write_text
+from havir_lib.io import read_json, sha256_of, write_json, write_text
 
 LOCK = "havir.lock.json"
 CHECKSUMS = "checksums.json"
@@ -141,7 +140,7 @@ def checked_digest(path: Path) -> str:
     WeightsError
         If the file is not what it was when it was fetched or made.
     """
-    found = _sha256(path)
+    found = sha256_of(path)
     expected, remedy = _expected(path)
     if expected not in (None, found):
         raise WeightsError(
@@ -153,15 +152,10 @@ def checked_digest(path: Path) -> str:
 def write_checksums(folder: Path) -> Path:
     """Write ``checksums.json`` for all files of weights below a folder."""
     files = [file for file in sorted(folder.rglob("*")) if file.suffix in {".safetensors", ".json"}]
-    sums = {file.relative_to(folder).as_posix(): _sha256(file)
+    sums = {file.relative_to(folder).as_posix(): sha256_of(file)
             for file in files if file.name != CHECKSUMS}  # fmt: skip
     write_json(folder / CHECKSUMS, sums)
     return folder / CHECKSUMS
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _expected(path: Path) -> tuple[str | None, str]:

@@ -1,6 +1,7 @@
 """Writing files so that a half-written one can never be taken for a whole one."""
 
 import contextlib
+import hashlib
 import json
 import os
 import tempfile
@@ -37,6 +38,12 @@ def _give_default_mode(path: Path) -> None:
     umask = os.umask(0)
     os.umask(umask)
     path.chmod(0o666 & ~umask)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, 64 hex digits."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:

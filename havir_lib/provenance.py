@@ -16,7 +16,7 @@ import numpy as np
 
 from havir_lib import __version__
 from havir_lib.errors import HavirError
-from havir_lib.io import write_json
+from havir_lib.io import sha256_of, write_json
 
 PACKAGE_ROOT = Path(__file__).parent
 RECORDED_PACKAGES = (
@@ -33,9 +33,7 @@ def digest(content: Any) -> str:
 
 def _describe(value: Any) -> Any:
     if isinstance(value, np.ndarray):
-        data = np.ascontiguousarray(value)  # the bytes themselves are hashed, not a copy
-        content = hashlib.sha256(data.reshape(-1).view(np.uint8)).hexdigest()
-        return [str(data.dtype), data.shape, content]
+        return [str(value.dtype), value.shape, sha256_of_array(value)]
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Path):
@@ -45,10 +43,15 @@ def _describe(value: Any) -> Any:
     raise TypeError(f"cannot hash a {type(value).__name__}; pass numbers, text, arrays or settings")
 
 
+def sha256_of_array(array: np.ndarray) -> str:
+    """SHA-256 of an array's bytes in C order, 64 hex digits."""
+    data = np.ascontiguousarray(array)  # the bytes themselves are hashed, not a copy
+    return hashlib.sha256(data.reshape(-1).view(np.uint8)).hexdigest()
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 (first 16 hex digits) of a file's bytes."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    return sha256_of(path)[:16]
 
 
 def stamp(path: Path) -> list:
@@ -58,22 +61,13 @@ def stamp(path: Path) -> list:
 
 
 @cache
-def source_digest(*packages: str) -> str:
-    """Hash of the Python source of `packages` (folders or modules of havir_lib; default all)."""
-    roots = [PACKAGE_ROOT / name for name in packages] or [PACKAGE_ROOT]
+def source_digest() -> str:
+    """Hash of the library's Python source."""
     total = hashlib.sha256()
-    for file in sorted(_python_files(roots)):
+    for file in sorted(PACKAGE_ROOT.rglob("*.py")):
         total.update(file.relative_to(PACKAGE_ROOT).as_posix().encode())
         total.update(file.read_bytes())
     return total.hexdigest()[:16]
-
-
-def _python_files(roots: Iterable[Path]) -> Iterable[Path]:
-    for root in roots:
-        if root.is_dir():
-            yield from root.rglob("*.py")
-        else:
-            yield root.with_suffix(".py")
 
 
 def record(

@@ -14,6 +14,7 @@ from havir_lib.config import (
     PLANNED,
     Config,
     absolute_paths,
+    dotted,
     load_config,
     profile_digest,
     wanted_device,
@@ -107,7 +108,7 @@ class Plan:
             profile = Path(profile).expanduser().resolve()
         overrides = dict(overrides or {})
         given = load_config(profile, overrides)
-        overrides |= absolute_paths(_flat(given.model_dump()))
+        overrides |= absolute_paths(dotted(given.model_dump()))
         config = load_config(profile, overrides)
         workspace = workspace_of(config.profile, config.workspace, config.variant)
         return cls(config, workspace, str(profile), overrides)
@@ -236,13 +237,6 @@ def cells_of(notebook: Path) -> list[str]:
     """What stands in the cells of a notebook, without the outputs that it was committed with."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
     return ["".join(cell["source"]) for cell in cells]
-
-
-def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of the first two levels by dotted keys."""
-    sections = {key: value for key, value in settings.items() if isinstance(value, dict)}
-    inner = {f"{key}.{name}": x for key, value in sections.items() for name, x in value.items()}
-    return {**settings, **inner}
 
 
 def _named(notebook: str, subject: str | None) -> str:

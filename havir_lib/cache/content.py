@@ -10,8 +10,8 @@ from __future__ import annotations
 import ast
 import builtins
 import dataclasses
-import hashlib
 import inspect
+import sys
 import textwrap
 import types
 import weakref
@@ -25,7 +25,7 @@ import pandas as pd
 
 from havir_lib.cache.code import NOT_DECIDING, PACKAGE, WHOLE, Used, simplified, used_by
 from havir_lib.errors import CacheError
-from havir_lib.provenance import digest
+from havir_lib.provenance import digest, sha256_of_array
 
 
 def recipe_of_call(function: Callable, arguments: dict[str, Any], also: tuple = ()) -> dict:
@@ -59,7 +59,7 @@ def recipe_of_call(function: Callable, arguments: dict[str, Any], also: tuple = 
         else:
             found.code(item)
     return {
-        "function": f"{function_name(function)}",
+        "function": function_name(function),
         "arguments": described,
         "code": digest(found.used.sources),
         "packages": versions(found.used.packages),
@@ -149,7 +149,7 @@ class Description:
     def _class(self, kind: type) -> None:
         if kind.__module__.split(".")[0] == PACKAGE:
             self.used |= used_by(kind.__module__, kind.__qualname__)
-        elif kind.__module__ in {"__main__"} or _is_users(kind.__module__):
+        elif _is_users(kind.__module__):
             self.code(kind)
 
     def code(self, function: Callable) -> None:
@@ -223,14 +223,8 @@ def _distributions() -> dict[str, list[str]]:
 def _is_users(module: str) -> bool:
     """Whether a module is a notebook's or a file of the user's, not of an installed package."""
     top = module.split(".")[0]
-    return top == "__main__" or (top not in _distributions() and top not in _standard())
-
-
-@cache
-def _standard() -> frozenset[str]:
-    import sys
-
-    return frozenset(sys.stdlib_module_names)
+    installed = top in _distributions() or top in sys.stdlib_module_names
+    return top == "__main__" or not installed
 
 
 def _source(function: Callable) -> str:
@@ -273,9 +267,7 @@ def _forget(identity: int, _: weakref.ref) -> None:
 def _hash(array: np.ndarray) -> str:
     if array.dtype == object:
         raise CacheError("An array of Python objects cannot be identified by its content.")
-    data = np.ascontiguousarray(array)  # the bytes themselves are hashed, not a copy
-    content = hashlib.sha256(data.reshape(-1).view(np.uint8)).hexdigest()[:32]
-    return f"{array.dtype} {list(array.shape)} {content}"
+    return f"{array.dtype} {list(array.shape)} {sha256_of_array(array)[:32]}"
 
 
 def is_frozen(array: np.ndarray) -> bool:

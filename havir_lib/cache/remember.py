@@ -64,10 +64,8 @@ def remember(
     CacheError
         If an argument cannot be identified by content, or the result not be kept.
     """
-    bound = inspect.signature(function).bind(*arguments, **named, **(how or {}))
-    bound.apply_defaults()
-    keyed = {name: x for name, x in bound.arguments.items() if name not in (how or {})}
-    recipe = recipe_of_call(function, keyed | (given or {}), (*also, *_classes(how)))
+    bound = _bound(function, arguments, named, how)
+    recipe = _recipe(function, bound.arguments, how, given, also)
 
     def build(folder: Path) -> None:
         save_result(folder, function(*bound.args, **bound.kwargs))
@@ -90,17 +88,36 @@ def remember_folder(
     For results that are written bit by bit; an interrupted call goes on in the same folder. The
     parameters are those of :func:`remember`.
     """
-    bound = inspect.signature(function).bind(Path(), *arguments, **named, **(how or {}))
-    bound.apply_defaults()
-    first, *rest = bound.arguments
-    keyed = {name: bound.arguments[name] for name in rest if name not in (how or {})}
-    recipe = recipe_of_call(function, keyed | (given or {}), (*also, *_classes(how)))
+    bound = _bound(function, (Path(), *arguments), named, how)
+    first = next(iter(bound.arguments))
+    others = {name: x for name, x in bound.arguments.items() if name != first}
+    recipe = _recipe(function, others, how, given, also)
 
     def build(folder: Path) -> None:
         bound.arguments[first] = folder
         function(*bound.args, **bound.kwargs)
 
     return Folder(cached(root, kind, recipe, build))
+
+
+def _bound(
+    function: Callable, arguments: tuple, named: dict[str, Any], how: dict[str, Any] | None
+) -> inspect.BoundArguments:
+    """The arguments of a call by name, defaults included, so that its spelling does not matter."""
+    bound = inspect.signature(function).bind(*arguments, **named, **(how or {}))
+    bound.apply_defaults()
+    return bound
+
+
+def _recipe(
+    function: Callable,
+    arguments: dict[str, Any],
+    how: dict[str, Any] | None,
+    given: dict[str, Any] | None,
+    also: tuple,
+) -> dict[str, Any]:
+    keyed = {name: x for name, x in arguments.items() if name not in (how or {})}
+    return recipe_of_call(function, keyed | (given or {}), (*also, *_classes(how)))
 
 
 def _classes(how: dict[str, Any] | None) -> list[type]:

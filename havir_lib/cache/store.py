@@ -9,7 +9,6 @@ a folder that does not hold these is made again, and the log says so.
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import logging
 import os
@@ -22,7 +21,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from havir_lib.io import read_json, write_json
+from havir_lib.io import read_json, sha256_of, write_json
 from havir_lib.provenance import digest
 
 log = logging.getLogger(__name__)
@@ -137,8 +136,7 @@ def file_content(path: Path) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def _file_content(path: Path, *_: int) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256_of(path)
 
 
 def recipe_of(folder: Path) -> dict[str, Any]:

@@ -79,8 +79,7 @@ def decoder_predictions(run: Run, subject: Subject, target: Targets, decode: Dec
     """What a decoder predicts for the test images of a subject as it is; cached."""
     roles = {
         role: (subject.train_betas[:, voxels], subject.test_betas[:, voxels])
-        for role in ("structural", "semantic")
-        if (voxels := getattr(subject, role)) is not None
+        for role, voxels in (("structural", subject.structural), ("semantic", subject.semantic))
     }
     return run.remember(
         "decoded",

@@ -73,19 +73,24 @@ class Targets:
         DataError
             If one is not among them.
         """
-        rows = pd.Index(self.image_ids).get_indexer(np.asarray(ids))
-        if (rows < 0).any():
-            missing = np.asarray(ids)[rows < 0]
-            raise DataError(
-                f"{len(missing)} of {len(ids)} images have no targets, e.g. image {missing[0]}. "
-                "Compute the targets with these images included."
-            )
-        return rows
+        return target_rows(self.image_ids, ids)
 
     def select(self, ids: np.ndarray) -> Targets:
         """The targets of these images, in this order; errors as of :meth:`rows`."""
         rows = self.rows(ids)
         return Targets(self.image_ids[rows], lambda name: getattr(self, name)[rows])
+
+
+def target_rows(target_ids: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Rows of the images `ids` among `target_ids`; errors as of :meth:`Targets.rows`."""
+    rows = pd.Index(target_ids).get_indexer(np.asarray(ids))
+    if (rows < 0).any():
+        missing = np.asarray(ids)[rows < 0]
+        raise DataError(
+            f"{len(missing)} of {len(ids)} images have no targets, e.g. image {missing[0]}. "
+            "Compute the targets with these images included."
+        )
+    return rows
 
 
 def compute_targets(
@@ -126,8 +131,7 @@ def compute_targets(
             parts = zip(*encode(config.weights, config.targets, stimuli, ids, device), strict=True)
             return dict(zip(ARRAYS[kind], map(np.concatenate, parts), strict=True)), set()
         with collecting() as used:
-            write = {"latents": _latents, "tokens": _tokens}[kind]
-            folder = write(cache, config, stimuli, ids, device).path
+            folder = _encoded(cache, kind, config, stimuli, ids, device).path
         found = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS[kind]}
         return found, used
 
@@ -139,43 +143,37 @@ def compute_targets(
     return Targets(ids, read)
 
 
-def _latents(
-    cache: Path, config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device | str
+def _encoded(
+    cache: Path,
+    kind: str,
+    config: Config,
+    stimuli: Stimuli,
+    ids: np.ndarray,
+    device: torch.device | str,
 ) -> Folder:
+    """Folder of the latents or tokens of some images; where everything is does not count."""
+    places = {"weights": config.weights, "settings": config.targets, "stimuli": stimuli}
     return remember_folder(
         cache,
-        "latents",
-        write_latents,
-        how=_how(config, stimuli, ids, device),
+        kind,
+        {"latents": write_latents, "tokens": write_tokens}[kind],
+        how={**places, "ids": ids, "device": device},
         given={
             "pictures": picture_content(cache, stimuli, ids),
-            "vae": vae.vae_content(vae.diffusion_folder(config.weights)),
+            **{"latents": _latents_content, "tokens": _tokens_content}[kind](config, stimuli, ids),
         },
     )
 
 
-def _tokens(
-    cache: Path, config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device | str
-) -> Folder:
-    return remember_folder(
-        cache,
-        "tokens",
-        write_tokens,
-        how=_how(config, stimuli, ids, device),
-        given={
-            "pictures": picture_content(cache, stimuli, ids),
-            "captions": stimuli.captions(ids, config.targets.captions_per_image),
-            "clip": clip.clip_content(config.weights),
-        },
-    )
+def _latents_content(config: Config, stimuli: Stimuli, ids: np.ndarray) -> dict[str, Any]:
+    return {"vae": vae.vae_content(vae.diffusion_folder(config.weights))}
 
 
-def _how(
-    config: Config, stimuli: Stimuli, ids: np.ndarray, device: torch.device | str
-) -> dict[str, Any]:
-    """Where everything is; what it holds is in the key beside this."""
-    places = {"weights": config.weights, "settings": config.targets}
-    return {**places, "stimuli": stimuli, "ids": ids, "device": device}
+def _tokens_content(config: Config, stimuli: Stimuli, ids: np.ndarray) -> dict[str, Any]:
+    return {
+        "captions": stimuli.captions(ids, config.targets.captions_per_image),
+        "clip": clip.clip_content(config.weights),
+    }
 
 
 def picture_content(cache: Path, stimuli: Stimuli, ids: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from havir_lib.data.subject import average_repeats
+from havir_lib.targets.compute import target_rows
 from havir_lib.training.predict import Predictions, rescale, token_lengths
 
 Decode = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -46,17 +47,11 @@ def decoded_predictions(
     test_ids : ndarray of int, (m,)
     """
     latents, image_tokens, text_tokens = targets
-    rows = np.searchsorted(target_ids, np.unique(images))
-
-    def fitted(betas: tuple[np.ndarray, np.ndarray], wanted: np.ndarray) -> np.ndarray:
-        mean, _, _ = average_repeats(betas[0], images)  # (N, V)
-        made = decode(mean, wanted.reshape(len(wanted), -1), betas[1])  # (m, F)
-        return np.asarray(made, dtype=np.float32).reshape(-1, *wanted.shape[1:])
-
+    rows = target_rows(target_ids, np.unique(images))
     made = Predictions(
-        fitted(structural, latents[rows]),
-        fitted(semantic, image_tokens[rows]),
-        fitted(semantic, text_tokens[rows].mean(axis=1, dtype="f4")),
+        _decoded(decode, structural, images, latents[rows]),
+        _decoded(decode, semantic, images, image_tokens[rows]),
+        _decoded(decode, semantic, images, text_tokens[rows].mean(axis=1, dtype="f4")),
         test_ids,
     )
     return rescale(made, token_lengths(image_tokens, text_tokens, rows))
@@ -71,7 +66,14 @@ def decoded_tokens(
     target_ids: np.ndarray,
 ) -> np.ndarray:
     """Image tokens (m, Ti, D) of `new_betas` (m, V), as in :func:`decoded_predictions`."""
-    mean, ids, _ = average_repeats(betas, images)
-    wanted = image_tokens[np.searchsorted(target_ids, ids)]
-    made = decode(mean, wanted.reshape(len(wanted), -1), new_betas)
+    wanted = image_tokens[target_rows(target_ids, np.unique(images))]
+    return _decoded(decode, (betas, new_betas), images, wanted)
+
+
+def _decoded(
+    decode: Decode, betas: tuple[np.ndarray, np.ndarray], images: np.ndarray, wanted: np.ndarray
+) -> np.ndarray:
+    """Targets of the second betas (m, V), in the shape of `wanted` (one row per image, rising)."""
+    mean, _, _ = average_repeats(betas[0], images)
+    made = decode(mean, wanted.reshape(len(wanted), -1), betas[1])  # (m, F)
     return np.asarray(made, dtype=np.float32).reshape(-1, *wanted.shape[1:])
