@@ -142,21 +142,6 @@ class Folder:
         """File → SHA-256."""
         return content_of(self.path)
 
-    def __truediv__(self, name: str) -> File:
-        return File(self.path / name)
-
-
-@dataclasses.dataclass(frozen=True)
-class File:
-    """One file of a finished folder; as an argument it stands for its content."""
-
-    path: Path
-
-    @property
-    def content(self) -> dict[str, str]:
-        """Name → SHA-256."""
-        return content_of(self.path.parent, self.path.name)
-
 
 def save_result(folder: Path, result: Any) -> None:
     """Write what a function returned into `folder`."""

@@ -144,10 +144,9 @@ def recipe_of(folder: Path) -> dict[str, Any]:
     return read_json(folder / RECIPE)
 
 
-def content_of(folder: Path, *names: str) -> dict[str, str]:
-    """SHA-256 of the files of a finished result; with `names`, of these."""
-    files = recipe_of(folder)["files"]
-    return {name: files[name][1] for name in names or sorted(files)}
+def content_of(folder: Path) -> dict[str, str]:
+    """SHA-256 of the files of a finished result."""
+    return {name: digest for name, (_, digest) in sorted(recipe_of(folder)["files"].items())}
 
 
 def _build(folder: Path, recipe: dict[str, Any], build: Callable[[Path], None]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from havir_lib.config import Config
+from havir_lib.data.anatomy import anatomy_of
 from havir_lib.data.betas import BetasHeader, read_betas, read_header
 from havir_lib.data.layout import NsdLayout, layout_of, used_sessions
 from havir_lib.data.rois import RoiAtlas, read_volume
@@ -256,8 +257,9 @@ def _look_at_stimuli(state: _State) -> Lines:
 
 
 def _look_at_pictures(state: _State) -> Lines:
-    for what in state.layout.optional(state.subject):
-        missing = [file.name for file in state.layout.lacks(state.subject, what)]
+    anatomy = anatomy_of(state.layout, state.subject)
+    for what in anatomy.needs:
+        missing = [file.name for file in anatomy.lacks(what)]
         text = f"{what}: " + (f"missing {', '.join(missing)}" if missing else "files are there")
         yield ("note" if missing else "ok"), text
 

@@ -151,23 +151,6 @@ class NsdLayout:
         """Which vertex of the subject's own surface each vertex of fsaverage corresponds to."""
         return self.transforms(subject) / f"{hemisphere}.white-to-fsaverage.mgz"
 
-    def optional(self, subject: str) -> dict[str, list[Path]]:
-        """What a run can do without, and the files it takes; no other file is optional.
-
-        The check of a subject, the list of missing files, downloads and figures all go by it.
-        """
-        sides = ("lh", "rh")
-        layers = [self.to_surface(subject, side, depth) for side in sides for depth in DEPTHS]
-        return {
-            ANATOMY: [self.anatomy(subject)],
-            GLASS_BRAIN: [self.to_mni(subject)],
-            SURFACE: [*layers, *(self.to_fsaverage(subject, side) for side in sides)],
-        }
-
-    def lacks(self, subject: str, what: str) -> list[Path]:
-        """Files of :meth:`optional` that are not there."""
-        return [file for file in self.optional(subject)[what] if not file.is_file()]
-
     def label_directories(self, subject: str) -> list[Path]:
         """Folders of label tables: the subject's own first, then fsaverage's."""
         freesurfer = self.root / "nsddata/freesurfer"

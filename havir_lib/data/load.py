@@ -15,6 +15,7 @@ import havir_lib.data.layout
 from havir_lib.cache.content import frozen
 from havir_lib.cache.remember import remember_folder
 from havir_lib.config import Config, Data
+from havir_lib.data.anatomy import anatomy_of
 from havir_lib.data.betas import BetasHeader, read_betas, read_header
 from havir_lib.data.layout import NsdLayout, layout_of, used_sessions
 from havir_lib.data.rois import RoiAtlas, read_volume
@@ -24,7 +25,7 @@ from havir_lib.data.subject import Subject, normalised
 from havir_lib.data.trials import load_trials
 from havir_lib.data.zscore import unusable_voxels, zscore_sessions
 from havir_lib.errors import DataError, ShapeError
-from havir_lib.io import load_arrays, save_arrays
+from havir_lib.io import load_arrays, read_json, save_arrays, write_json
 from havir_lib.noise_ceiling import estimate_ncsnr
 from havir_lib.paths import workspace_of
 from havir_lib.provenance import stamp
@@ -74,7 +75,7 @@ def load_subject(
         },
         also=(havir_lib.data.layout,),
     )
-    return _assemble(made.path, name, config.data)
+    return _assemble(made.path, layout, name, config.data)
 
 
 def _input_files(layout: NsdLayout, name: str, sessions: list[int]) -> Iterable[Path]:
@@ -146,6 +147,7 @@ def _save_rois(folder: Path, atlas: RoiAtlas, names: list[str], ijk: np.ndarray)
     table = pd.DataFrame({roi: mask[index] for roi, mask in masks.items()})
     table.to_csv(folder / "rois.csv", index=False)
     count_rois(atlas, masks, used).to_csv(folder / "roi_counts.csv", index=False)
+    write_json(folder / "labels.json", atlas.tables)
 
 
 def _read_headers(
@@ -228,7 +230,7 @@ def _roi_names(atlas: RoiAtlas, data: Data) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _assemble(folder: Path, name: str, data: Data) -> Subject:
+def _assemble(folder: Path, layout: NsdLayout, name: str, data: Data) -> Subject:
     arrays: dict[str, Any] = load_arrays(folder / "voxels.npz")
     arrays["shape"] = tuple(arrays["shape"].tolist())
     unit = float(arrays.pop("unit"))
@@ -243,6 +245,8 @@ def _assemble(folder: Path, name: str, data: Data) -> Subject:
         unit=unit,
         zscore=data.zscore,
         rois=pd.read_csv(folder / "rois.csv"),
+        labels=read_json(folder / "labels.json"),
+        anatomy=anatomy_of(layout, name),
         role_counts=pd.read_csv(folder / "role_counts.csv"),
         roi_counts=pd.read_csv(folder / "roi_counts.csv"),
         **arrays,

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from havir_lib.cache.content import frozen
+from havir_lib.data.anatomy import Anatomy
 from havir_lib.data.split import check_split, first_sessions
 from havir_lib.data.zscore import WHAT_IT_SEES, Zscore, apply_statistics, statistics_of
 from havir_lib.noise_ceiling import noise_ceiling
@@ -57,6 +58,10 @@ class Subject:
         Columns role, roi, n_voxels; how the roles were filled, overlap included.
     roi_counts : DataFrame
         Columns roi_set, roi, n_voxels (as drawn), n_used (with a role).
+    labels : dict of str to dict of str to int
+        ROI set → name of a label → its integer in the set's volume.
+    anatomy : Anatomy
+        What lies behind maps, and the ways to standard spaces.
     """
 
     name: str
@@ -79,6 +84,8 @@ class Subject:
     zscore: Zscore
     role_counts: pd.DataFrame
     roi_counts: pd.DataFrame
+    labels: dict[str, dict[str, int]]
+    anatomy: Anatomy
 
     @property
     def n_voxels(self) -> int:

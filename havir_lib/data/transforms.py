@@ -27,8 +27,9 @@ import nibabel as nib
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from havir_lib.data.layout import DEPTHS, GET_DATA, NsdLayout
-from havir_lib.data.spaces import FSAVERAGE, MNI, SurfaceMap, VolumeMap, native_space, require_space
+from havir_lib.data.anatomy import Anatomy
+from havir_lib.data.layout import GET_DATA
+from havir_lib.data.spaces import FSAVERAGE, MNI, SurfaceMap, VolumeMap, require_space
 from havir_lib.errors import DataError, ShapeError, require_file
 
 NO_DATA = 9999
@@ -139,19 +140,14 @@ def interpolate(
 
 
 def volume_to_mni(
-    layout: NsdLayout,
-    subject: str,
-    native: VolumeMap,
-    *,
-    step: int = 1,
-    method: Method = "linear",
+    anatomy: Anatomy, native: VolumeMap, *, step: int = 1, method: Method = "linear"
 ) -> VolumeMap:
     """A subject's map in MNI space.
 
     Parameters
     ----------
-    layout : NsdLayout
-    subject : str
+    anatomy : Anatomy
+        The subject's.
     native : VolumeMap
         In the subject's own space.
     step : int
@@ -165,8 +161,8 @@ def volume_to_mni(
     DataError
         If the transform is missing or damaged.
     """
-    require_space(native, native_space(subject, layout.space), f"the transform of {subject}")
-    path = layout.to_mni(subject)
+    require_space(native, anatomy.space, f"the transform of {anatomy.subject}")
+    path = anatomy.to_mni
     coordinates = load_coordinates(path, step)
     expected = tuple(len(range(0, n, step)) for n in MNI_SHAPE)
     if coordinates.shape[:3] != expected:
@@ -180,12 +176,7 @@ def volume_to_mni(
 
 
 def volume_to_fsaverage(
-    layout: NsdLayout,
-    subject: str,
-    native: VolumeMap,
-    *,
-    depths: tuple[str, ...] = DEPTHS,
-    method: Method = "linear",
+    anatomy: Anatomy, native: VolumeMap, *, method: Method = "linear"
 ) -> SurfaceMap:
     """A subject's map on FreeSurfer's average surface, as fine as the transform files are.
 
@@ -195,27 +186,25 @@ def volume_to_fsaverage(
 
     Parameters
     ----------
-    layout, subject, native, method
+    anatomy, native, method
         As for :func:`volume_to_mni`.
-    depths : tuple of str
-        Names of NSD's layers.
 
     Returns
     -------
     SurfaceMap
         On ``fsaverage`` (163,842 vertices) with NSD's files.
     """
-    require_space(native, native_space(subject, layout.space), f"the transform of {subject}")
+    require_space(native, anatomy.space, f"the transform of {anatomy.subject}")
     sides = []
-    for hemisphere in ("lh", "rh"):
+    for hemisphere, path in anatomy.to_fsaverage.items():
         layers = []
-        for depth in depths:
-            path = layout.to_surface(subject, hemisphere, depth)
-            coordinates = load_coordinates(path)
-            _check_grid(path, coordinates, native)
+        for (side, _), layer in anatomy.to_layers.items():
+            if side != hemisphere:
+                continue
+            coordinates = load_coordinates(layer)  # (n_own_vertices, 3)
+            _check_grid(layer, coordinates, native)
             layers.append(interpolate(native.volume, coordinates, method))
-        own = _across_depths(np.stack(layers), method)
-        path = layout.to_fsaverage(subject, hemisphere)
+        own = _across_depths(np.stack(layers), method)  # (n_own_vertices,)
         vertices = load_vertices(path, len(own))
         if len(vertices) not in FSAVERAGE:
             raise DataError(
@@ -226,15 +215,13 @@ def volume_to_fsaverage(
     return SurfaceMap(sides[0], sides[1], FSAVERAGE[len(sides[0])])
 
 
-def volume_to_fsaverage5(
-    layout: NsdLayout, subject: str, native: VolumeMap, **options
-) -> SurfaceMap:
+def volume_to_fsaverage5(anatomy: Anatomy, native: VolumeMap, **options) -> SurfaceMap:
     """:func:`volume_to_fsaverage`, reduced to the 10,242 vertices whose mesh nilearn ships.
 
     fsaverage5 and fsaverage share their first vertices (each is the other's refinement, see
     nilearn's note on the order of vertices of its fsaverage templates), so nothing is resampled.
     """
-    full = volume_to_fsaverage(layout, subject, native, **options)
+    full = volume_to_fsaverage(anatomy, native, **options)
     return SurfaceMap(full.left[:N_FSAVERAGE5], full.right[:N_FSAVERAGE5], "fsaverage5")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from havir_lib.config import Config, Data
+from havir_lib.data.anatomy import anatomy_of
 from havir_lib.data.layout import NsdLayout, layout_of
 from havir_lib.data.rois import PREFERRED_SETS
 from havir_lib.download.items import Item
@@ -111,7 +112,7 @@ def _sets_of_roles(data: Data) -> list[str]:
 
 def _spaces(layout: NsdLayout, subject: str) -> Iterator[Item]:
     """What maps on standard brains need, and the subject's own anatomy to draw native ones on."""
-    for files in layout.optional(subject).values():
+    for files in anatomy_of(layout, subject).needs.values():
         for path in files:
             yield _item(layout, "transforms", path, subject, required=False)
 

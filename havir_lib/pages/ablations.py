@@ -71,7 +71,7 @@ def figure4(run: Run) -> Drawn:
 
 
 @figure
-def scores(run: Run) -> Drawn:
+def configurations_by_metric(run: Run) -> Drawn:
     """Scores of every ablated configuration."""
     frame = ranked(run, ablation_scores(run), "configuration")
     caption = "Scores of the full model and its ablated configurations."

@@ -53,7 +53,7 @@ def table3(run: Run) -> Table:
 
 
 @figure
-def scores(run: Run) -> Drawn:
+def methods_by_metric(run: Run) -> Drawn:
     """Scores of every method rerun here, per subject and on average."""
     frame = method_scores(run)
     caption = "Scores of all methods on the same data, with bootstrap intervals."

@@ -126,7 +126,7 @@ def claims_table(run: Run) -> Table | str:
 
 
 @figure
-def claims(run: Run) -> Drawn | str:
+def claims_figure(run: Run) -> Drawn | str:
     """The main claims under each crosstalk of the simulation."""
     if not run.simulated:
         return NONE

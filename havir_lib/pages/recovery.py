@@ -25,7 +25,7 @@ def pictures(run: Run) -> Drawn:
 
 
 @published
-def table(run: Run) -> Table:
+def recovery_table(run: Run) -> Table:
     """Scores of the reconstructions from true targets: the upper bound."""
     frame = summarised(run, run.scores(run.base_subject, "true targets"), ["subject", "method"])
     caption = "Recovery check: reconstructions from the true latents and tokens."

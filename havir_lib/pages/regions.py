@@ -6,13 +6,11 @@ import numpy as np
 import pandas as pd
 
 from havir_lib.data import roi_table
-from havir_lib.data.rois import RoiAtlas
 from havir_lib.pages.brain_maps import brain_map, role_volume, without_anatomy
 from havir_lib.pages.publish import Drawn, Table, figure, table
 from havir_lib.plots.rois import ROLE_CODES, figure_roi_definitions, figure_roles
 from havir_lib.reports import tables
 from havir_lib.run import Run
-from havir_lib.run.data import layout
 
 
 def regions_with_role(run: Run, name: str) -> pd.DataFrame:
@@ -30,9 +28,8 @@ def regions_with_role(run: Run, name: str) -> pd.DataFrame:
 def region_labels(run: Run) -> pd.DataFrame:
     """Every region that feeds a branch: columns roi, set, label (its integer in the file), role."""
     name = run.base_subject
-    regions = regions_with_role(run, name)
-    atlas = RoiAtlas(layout(run), name, run.subject(name).shape).tables
-    labels = [atlas[row.roi_set][row.roi] for row in regions.itertuples()]
+    regions, labels_of = regions_with_role(run, name), run.subject(name).labels
+    labels = [labels_of[row.roi_set][row.roi] for row in regions.itertuples()]
     return regions.rename(columns={"roi_set": "set"}).assign(label=labels)
 
 

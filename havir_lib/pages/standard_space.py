@@ -20,7 +20,6 @@ from havir_lib.plots.standard import (
     figure_roles_surface,
 )
 from havir_lib.run import Run
-from havir_lib.run.data import layout
 from havir_lib.training import BRANCHES
 
 MNI_STEP = 2
@@ -36,16 +35,17 @@ def roles_on_surface(run: Run) -> Drawn | str:
     names, left_out = split(run, SURFACE)
     if not names:
         return left_out
-    place, maps = layout(run), {}
+    maps = {}
     for name in names:
-        maps[name] = volume_to_fsaverage5(place, name, role_volume(run, name), method="nearest")
+        anatomy, roles = run.subject(name).anatomy, role_volume(run, name)
+        maps[name] = volume_to_fsaverage5(anatomy, roles, method="nearest")
     caption = "Structural and semantic voxels of each subject on the average surface (fsaverage5)."
     made_from = {name: [item.left, item.right] for name, item in maps.items()}
     return Drawn(figure_roles_surface(maps), f"{caption} {left_out}".strip(), made_from)
 
 
 @figure
-def importance(run: Run) -> Drawn | str:
+def importance_maps(run: Run) -> Drawn | str:
     """Importance maps of every subject on MNI's glass brain and on the average surface.
 
     Subjects without the transforms are left out; without any, a sentence says so.
@@ -67,8 +67,7 @@ def importance(run: Run) -> Drawn | str:
 
 def split(run: Run, *what: str) -> tuple[list[str], str]:
     """Subjects whose files for these maps are there, and a sentence about the others."""
-    place = layout(run)
-    lost = {name: [f for kind in what for f in place.lacks(name, kind)] for name in run.subjects}
+    lost = {name: run.subject(name).anatomy.lacks(*what) for name in run.subjects}
     named = [f"{name} (no {files[0].name})" for name, files in lost.items() if files]
     text = f"Left out of {' and '.join(what)}: {', '.join(named)}." if named else ""
     return [name for name, files in lost.items() if not files], text
@@ -76,9 +75,9 @@ def split(run: Run, *what: str) -> tuple[list[str], str]:
 
 def importance_map(run: Run, name: str, branch: str) -> StandardMap:
     """A subject's importance map in standard spaces; the MNI one is also written as NIfTI."""
-    place = layout(run)
+    anatomy = run.subject(name).anatomy
     native = importance_volume(run, name, branch)
-    volume = volume_to_mni(place, name, native, step=MNI_STEP)
+    volume = volume_to_mni(anatomy, native, step=MNI_STEP)
     file = run.workspace.root / "maps" / f"{name}_{branch}_weight_norm_{MNI}.nii.gz"
     save_volume(nib.Nifti1Image(volume.volume, volume.affine), file)
-    return StandardMap(volume, volume_to_fsaverage5(place, name, native))
+    return StandardMap(volume, volume_to_fsaverage5(anatomy, native))

@@ -9,6 +9,7 @@ import numpy as np
 from havir_lib import hub
 from havir_lib.provenance import digest
 from havir_lib.targets import Targets, compute_targets
+from havir_lib.targets.clip import clip_content
 from havir_lib.targets.vae import diffusion_folder
 from havir_lib.training import Predictions, token_lengths
 
@@ -53,9 +54,10 @@ def as_predictions(target: Targets, ids: np.ndarray) -> Predictions:
 
 
 def weights_content(run: Run) -> str:
-    """Hash of the diffusion model's and CLIP's weight files."""
+    """Hash of what makes pictures of tokens: files of the diffusion model and of CLIP."""
     folder = diffusion_folder(run.config.weights)
     kinds = ("*.safetensors", "*.bin", "*.json")
     files = sorted(file for kind in kinds for file in folder.rglob(kind))
     names = [file.relative_to(folder).as_posix() for file in files]
-    return digest([names, [hub.checked_digest(file) for file in files], run.config.weights.clip])
+    digests = [hub.checked_digest(file) for file in files]
+    return digest([names, digests, clip_content(run.config.weights)])

@@ -17,6 +17,7 @@ import numpy as np
 
 from havir_lib.config import Config
 from havir_lib.data import load_subject
+from havir_lib.data.anatomy import anatomy_of
 from havir_lib.data.layout import GET_DATA, GLASS_BRAIN, NsdLayout
 from havir_lib.data.rois import RoiAtlas, read_volume
 from havir_lib.data.subject import Subject
@@ -34,7 +35,7 @@ def why_not(run: Run) -> str:
     """Why there are no template masks in this run, as a sentence; empty if there are."""
     place = layout(run)
     by_vote = [name for name in run.subjects if not any(_given(run, place, name).glob("*.nii.gz"))]
-    lost = [file for name in run.subjects for file in place.lacks(name, GLASS_BRAIN)]
+    lost = [file for name in run.subjects for file in anatomy_of(place, name).lacks(GLASS_BRAIN)]
     if by_vote and len(run.subjects) == 1:
         return "Template masks are left out: they are made from other subjects, and there are none."
     if by_vote and lost:
@@ -111,6 +112,7 @@ def group_masks(run: Run, place: NsdLayout, name: str) -> Path:
     sets = _sets_of_roles(run.config, place, others[0])
     files = [place.roi(other, roi_set) for other in others for roi_set in sets]
     files += [place.to_mni(subject) for subject in (name, *others)]
+    files += [place.ncsnr(name)]  # whose grid the masks take
     files = [require_file(path, "ROI set or transform", GET_DATA) for path in files]
     given = {"files": [[file.name, file_digest(file)] for file in files]}
     how = {"place": place}

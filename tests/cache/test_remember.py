@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from havir_lib.cache.content import Description, array_digest, recipe_of_call
-from havir_lib.cache.remember import File, remember, remember_folder
+from havir_lib.cache.remember import remember, remember_folder
 from havir_lib.config import load_config
 from havir_lib.errors import CacheError
 from havir_lib.evaluation import get_metrics, identification
@@ -203,5 +203,4 @@ def test_folders_stand_for_the_content_of_their_files(tmp_path, calls):
     assert calls() == ["x"]
     other = remember_folder(tmp_path, "g", write, "a")
     assert Description().of(one) == Description().of(other)
-    assert Description().of(one / "text.txt") == Description().of(File(other.path / "text.txt"))
     assert Description().of(one) != Description().of(remember_folder(tmp_path, "f", write, "b"))

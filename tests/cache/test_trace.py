@@ -1,4 +1,6 @@
-"""Every function of ours that a cached result really runs is part of its key."""
+"""Every function of ours that a cached result really runs is part of its key, and every file of
+every kind of result is watched.
+"""
 
 import importlib
 import sys
@@ -7,6 +9,7 @@ import threading
 import pytest
 
 from havir_lib.cache import content, remember
+from havir_lib.cache.store import RECIPE, damage
 from havir_lib.pages import captions, ceilings, complexity, importance, labels, overlap
 from havir_lib.provenance import PACKAGE_ROOT
 from havir_lib.run import open_run, templates
@@ -34,6 +37,7 @@ class Trace:
     """Notes which of our functions run while something is built."""
 
     def __init__(self):
+        self.cache = None
         self.ran: dict[str, set[tuple[str, str]]] = {}
         self.used: dict[str, content.Used] = {}
         self._open: list[set[tuple[str, str]]] = []
@@ -94,6 +98,7 @@ def trace(tmp_path_factory):
     run = open_run("smoke", {**TINY, "workspace": str(tmp_path_factory.mktemp("traced"))})
     everything(run)
     patch.undo()
+    trace.cache = run.workspace.cache
     return trace
 
 
@@ -137,3 +142,42 @@ def test_the_trace_sees_methods_and_inner_functions(trace):
     names = {f"{module}.{name}" for module, name in trace.ran["trained_structural"]}
     assert "havir_lib.models.structural_generator.StructuralGenerator.forward" in names
     assert importlib.import_module("havir_lib.models.structural_generator")
+
+
+HARMS = {
+    "gone": None,
+    "emptied": lambda content: b"",
+    "cut": lambda content: content[: len(content) // 2],
+    "first bit flipped": lambda content: bytes([content[0] ^ 1]) + content[1:],
+    "last bit flipped": lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+}
+
+
+def one_of_each_kind(cache):
+    """Kind and name of a file → its path, for every kind of result and every file it has."""
+    kinds = [kind for kind in sorted(cache.iterdir()) if kind.is_dir()]
+    results = [sorted(path for path in kind.iterdir() if path.is_dir())[0] for kind in kinds]
+    return {
+        f"{result.parent.name}/{file.relative_to(result).as_posix()}": (result, file)
+        for result in results
+        for file in sorted(result.rglob("*"))
+        if file.is_file()
+    }
+
+
+def test_any_damage_to_any_file_of_any_kind_is_seen(trace):
+    files = one_of_each_kind(trace.cache)
+    assert {path.parent.name for path, _ in files.values()} >= trace.ran.keys()
+    silent = []
+    for name, (result, file) in files.items():
+        content = file.read_bytes()
+        for harm, change in HARMS.items():
+            if file.name == RECIPE and "flipped" in harm:
+                continue  # it watches the others, and is read as JSON
+            file.unlink() if change is None else file.write_bytes(change(content))
+            if not damage(result):
+                silent.append(f"{name}: {harm}")
+            file.write_bytes(content)
+        assert damage(result) == ""
+    assert silent == []
+    assert len(files) * len(HARMS) > 200

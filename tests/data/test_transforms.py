@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import RegularGridInterpolator
 
+from havir_lib.data.anatomy import anatomy_of
 from havir_lib.data.layout import NsdLayout
 from havir_lib.data.spaces import MNI, SurfaceMap, VolumeMap, native_space
 from havir_lib.data.transforms import (
@@ -140,7 +141,7 @@ def native(volume, subject="subj01"):
 
 
 def test_a_voxel_arrives_at_its_place_in_mni(layout, volume):
-    mni = volume_to_mni(layout, "subj01", native(volume))
+    mni = volume_to_mni(anatomy_of(layout, "subj01"), native(volume))
     assert (mni.space, mni.volume.shape) == (MNI, MNI_SHAPE)
     assert np.isfinite(mni.volume).sum() == np.prod(GRID)
     # the template's file runs from right to left: voxel 90 is the midline, lower ones are right
@@ -149,8 +150,8 @@ def test_a_voxel_arrives_at_its_place_in_mni(layout, volume):
 
 
 def test_every_second_voxel_is_a_part_of_the_whole(layout, volume):
-    whole = volume_to_mni(layout, "subj01", native(volume)).volume
-    part = volume_to_mni(layout, "subj01", native(volume), step=2)
+    whole = volume_to_mni(anatomy_of(layout, "subj01"), native(volume)).volume
+    part = volume_to_mni(anatomy_of(layout, "subj01"), native(volume), step=2)
     np.testing.assert_array_equal(part.volume, whole[::2, ::2, ::2])
     np.testing.assert_allclose(part.affine @ [3, 4, 5, 1], MNI_AFFINE @ [6, 8, 10, 1])
 
@@ -167,14 +168,14 @@ def own_surface(layout, volume, side):
 
 
 def test_surface_is_the_mean_over_depths_at_the_vertex_named(layout, volume):
-    found = volume_to_fsaverage(layout, "subj01", native(volume))
+    found = volume_to_fsaverage(anatomy_of(layout, "subj01"), native(volume))
     assert found.space == "fsaverage"
     for side, values in (("lh", found.left), ("rh", found.right)):
         numbers = np.asarray(nib.load(layout.to_fsaverage("subj01", side)).dataobj).ravel()
         own = own_surface(layout, volume, side)
         np.testing.assert_allclose(values, own[numbers - 1], rtol=1e-4)
         assert np.isnan(values[numbers == 8]).all()  # the vertex without data, counted from 1
-    coarse = volume_to_fsaverage5(layout, "subj01", native(volume))
+    coarse = volume_to_fsaverage5(anatomy_of(layout, "subj01"), native(volume))
     np.testing.assert_array_equal(coarse.right, found.right[:10_242])
 
 
@@ -182,24 +183,24 @@ def test_labels_stay_labels(layout, rng):
     labels = rng.integers(1, 3, size=GRID).astype(float)
     labels[rng.random(GRID) < 0.3] = np.nan
     for found in (
-        volume_to_mni(layout, "subj01", native(labels), method="nearest").volume,
-        volume_to_fsaverage(layout, "subj01", native(labels), method="nearest").left,
+        volume_to_mni(anatomy_of(layout, "subj01"), native(labels), method="nearest").volume,
+        volume_to_fsaverage(anatomy_of(layout, "subj01"), native(labels), method="nearest").left,
     ):
         assert set(np.unique(found[np.isfinite(found)])) == {1, 2}
 
 
 def test_maps_of_another_subject_or_space_are_refused(layout, volume):
     with pytest.raises(SpaceError, match="subj01 func1pt8mm.*'subj02 func1pt8mm'"):
-        volume_to_mni(layout, "subj01", native(volume, "subj02"))
+        volume_to_mni(anatomy_of(layout, "subj01"), native(volume, "subj02"))
     already = VolumeMap(volume, np.eye(4), MNI)
     with pytest.raises(SpaceError, match="MNI152"):
-        volume_to_fsaverage(layout, "subj01", already)
+        volume_to_fsaverage(anatomy_of(layout, "subj01"), already)
 
 
 def test_transform_of_another_grid(layout):
     tiny = native(np.ones((1, 1, 1)))
     with pytest.raises(ShapeError, match=r"layerB1.*\(1, 1, 1\)"):
-        volume_to_fsaverage(layout, "subj01", tiny)
+        volume_to_fsaverage(anatomy_of(layout, "subj01"), tiny)
 
 
 def test_surface_maps_have_their_surface_s_vertices():

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from havir_lib.config import load_config
+from havir_lib.data.anatomy import anatomy_of
 from havir_lib.data.layout import ANATOMY, GLASS_BRAIN, SURFACE, layout_of
 from havir_lib.paths import PROJECT_ROOT
 from havir_lib.simulation.tree import write_tree
@@ -45,7 +46,7 @@ def folder(tmp_path_factory):
 def make_bare(root, config, name):
     layout = layout_of(config, root)
     for what in (ANATOMY, GLASS_BRAIN, SURFACE):
-        for file in layout.optional(name)[what]:
+        for file in anatomy_of(layout, name).needs[what]:
             file.unlink()
     own = layout.label_directories(name)[0]
     own.mkdir(parents=True, exist_ok=True)

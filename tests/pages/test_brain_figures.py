@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from havir_lib.config import Config, load_config
+from havir_lib.data.anatomy import anatomy_of
 from havir_lib.data.layout import ANATOMY, GLASS_BRAIN, SURFACE, layout_of
 from havir_lib.pages import brain_maps, importance, regions, standard_space, voxels
 from havir_lib.pages.importance import Importance
 from havir_lib.run import open_run
-from havir_lib.run.data import layout
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,9 @@ def test_figures_of_masks_are_saved_with_their_origin(run, make):
 def test_role_map_on_the_surface_has_early_areas_at_the_back(run):
     native = brain_maps.role_volume(run, "subj01")
     assert native.space == "subj01 func1pt8mm"
-    shown = standard_space.volume_to_fsaverage5(layout(run), "subj01", native, method="nearest")
+    shown = standard_space.volume_to_fsaverage5(
+        run.subject("subj01").anatomy, native, method="nearest"
+    )
     from nilearn import datasets, surface
 
     for side in ("left", "right"):
@@ -66,7 +68,7 @@ def test_importance_goes_to_mni_and_to_the_surface(run, monkeypatch):
         return Importance({"norm": values}, values[None], voxels)
 
     monkeypatch.setattr(importance, "importance", planted)
-    png = Path(standard_space.importance(run).filename)
+    png = Path(standard_space.importance_maps(run).filename)
     assert sidecar(png)["data"] == "SIMULATED"
     folder = run.workspace.root / "maps"
     own = nib.load(folder / "subj02_structural_weight_norm.nii.gz")
@@ -91,7 +93,7 @@ def without(run):
 
     def take(what, *names):
         for name in names:
-            for file in layout.optional(name)[what]:
+            for file in anatomy_of(layout, name).needs[what]:
                 taken[file] = file.read_bytes()
                 file.unlink()
 
@@ -120,7 +122,7 @@ def test_subjects_without_transforms_are_left_out_of_standard_maps(run, without)
     assert "subj01 (no lh." in text
     assert "subj02 (no lh." in text
     without(GLASS_BRAIN, "subj01", "subj02")
-    assert "func1pt8-to-MNI.nii.gz" in standard_space.importance(run).data
+    assert "func1pt8-to-MNI.nii.gz" in standard_space.importance_maps(run).data
 
 
 def test_template_masks_are_left_out_without_transforms(run, without, tmp_path):
