@@ -9,6 +9,7 @@ Shape words: n scenes, P = 8 x 8 patches of 16 pixels (row by row), K categories
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from dataclasses import dataclass
@@ -58,6 +59,11 @@ class SceneSet:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def first(self, n: int) -> SceneSet:
+        """The first `n` scenes."""
+        fields = {field.name: getattr(self, field.name)[:n] for field in dataclasses.fields(self)}
+        return SceneSet(**fields)
 
 
 def load_scenes(root: Path, n: int, first: int = 0, workers: int | None = None) -> SceneSet:

@@ -34,8 +34,8 @@ from havir_lib.targets.clip import ClipEncoder, text_tokens
 
 CONFIG = {
     "sample_size": 16,
-    "in_channels": 8,
-    "out_channels": 8,
+    "in_channels": 12,
+    "out_channels": 12,
     "block_out_channels": [64, 128],
     "layers_per_block": 1,
     "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],

@@ -11,6 +11,7 @@ from havir_lib.config import Weights
 from havir_lib.diffusion import load_dual_unet, save_dual_unet
 from havir_lib.diffusion.model import load_diffusion
 from havir_lib.errors import ConfigError, WeightsError
+from havir_lib.evaluation.objects import READER, load_reader
 from havir_lib.mini import clip, train_all, train_mini, unet, vae
 from havir_lib.mini.data import (
     EXPERIMENT_SEED,
@@ -112,7 +113,7 @@ def test_vae_learns_and_loads(scenes, tmp_path):
     loaded = load_vae(tmp_path)
     with torch.no_grad():
         z = loaded.encode(vae.to_tensor(scenes.images)).latent_dist.mean
-    assert z.shape == (4, 8, 16, 16)
+    assert z.shape == (4, 12, 16, 16)
     assert float((z * loaded.config.scaling_factor).std()) == pytest.approx(1, rel=0.02)
 
 
@@ -134,7 +135,7 @@ def test_unet_learns_and_loads(scenes, vocabulary, rng, tmp_path):
     clip.save_clip(learner, vocabulary)
     encoder = load_clip(Weights(clip=str(vocabulary)))
     data = unet.Encoded(
-        latents=rng.normal(size=(4, 8, 16, 16)).astype(np.float16),
+        latents=rng.normal(size=(4, 12, 16, 16)).astype(np.float16),
         image_tokens=encoder.image_tokens(scenes.images).numpy().astype(np.float16),
         ids=clip.tokenize_all(tokenizer, scenes.captions),
     )
@@ -143,7 +144,7 @@ def test_unet_learns_and_loads(scenes, vocabulary, rng, tmp_path):
     assert after < 0.95 * before
     save_dual_unet(model, tmp_path)
     loaded = load_dual_unet(tmp_path)
-    assert loaded.latent_shape == (8, 16, 16)
+    assert loaded.latent_shape == (12, 16, 16)
 
 
 def test_models_need_those_before_them(scenes, tmp_path, monkeypatch):
@@ -156,17 +157,16 @@ def test_models_need_those_before_them(scenes, tmp_path, monkeypatch):
 
 def test_the_whole_recipe_runs_and_continues(tmp_path):
     tiny = Schedule(steps=1, batch_size=4)
-    recipe = Recipe(
-        n_scenes=5, vae=tiny, sharpen=tiny, clip=tiny, unet=tiny, decoded=tiny, decoder=tiny
-    )
+    recipe = Recipe(n_scenes=5, vae=tiny, clip=tiny, unet=tiny, decoded=tiny, decoder=tiny)
     weights = train_all(tmp_path, recipe=recipe, workers=1)
     model = load_diffusion(weights)
-    assert model.unet.latent_shape == (8, 16, 16)
+    assert model.unet.latent_shape == (12, 16, 16)
     assert model.scheduler_config["prediction_type"] == "v_prediction"
     before = (weights / "image_unet" / "diffusion_pytorch_model.safetensors").read_bytes()
-    train_mini("unet", tmp_path, recipe=recipe, workers=1)  # all steps are done: nothing changes
+    train_mini("decoded", tmp_path, recipe=recipe, workers=1)  # all steps are done: nothing changes
     after = (weights / "image_unet" / "diffusion_pytorch_model.safetensors").read_bytes()
     assert before == after
+    assert len(load_reader(weights / READER).bias) == 41
     last = load_file(weights / "vae" / "diffusion_pytorch_model.safetensors")
     train_mini(
         "vae", tmp_path, recipe=recipe, workers=1
@@ -178,5 +178,5 @@ def test_the_whole_recipe_runs_and_continues(tmp_path):
 
 
 def test_unknown_models_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="vae, clip, unet, decoder"):
+    with pytest.raises(ConfigError, match="vae, clip, unet, decoded, decoder, reader"):
         train_mini("gan", tmp_path)
