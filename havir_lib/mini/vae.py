@@ -174,7 +174,7 @@ def measure_scaling(vae: AutoencoderKL, images: np.ndarray, batch_size: int = 32
 
 def save_vae(vae: AutoencoderKL, folder: Path, scaling_factor: float) -> None:
     """Write ``config.json`` and float16 weights, for ``havir_lib.targets.vae``."""
-    config = {k: v for k, v in vae.config.items() if k != "_use_default_values"}
+    config = {k: v for k, v in vae.config.items() if not k.startswith("_")}
     write_json(Path(folder) / "config.json", {**config, "_class_name": "AutoencoderKL",
                                               "scaling_factor": scaling_factor})  # fmt: skip
     tensors = {k: v.detach().to("cpu", torch.float16).contiguous()
