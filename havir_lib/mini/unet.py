@@ -83,11 +83,16 @@ class Encoded:
     image_tokens : ndarray, float16 (n, Ti, D)
     ids : Tensor, int64 (n, captions, Tt)
         Caption token ids; text tokens are computed when drawn, which costs less than reading them.
+    twin_latents : ndarray, float16 (m, C, h, w)
+    twin_ids : Tensor, int64 (m, captions, Tt)
+        The same of the first m scenes' twins, with another main object.
     """
 
     latents: np.ndarray
     image_tokens: np.ndarray
     ids: Tensor
+    twin_latents: np.ndarray
+    twin_ids: Tensor
 
 
 @torch.inference_mode()
