@@ -23,7 +23,15 @@ from havir_lib.errors import ConfigError
 from havir_lib.io import load_arrays, read_json, save_arrays, write_json
 from havir_lib.parallel import in_processes
 from havir_lib.simulation import scenes
-from havir_lib.simulation.scenes import CATEGORIES, LIGHTS, SETTINGS, Scene, make_scene, make_twin, render
+from havir_lib.simulation.scenes import (
+    CATEGORIES,
+    LIGHTS,
+    SETTINGS,
+    Scene,
+    make_scene,
+    make_twin,
+    render,
+)
 
 SIZE = 128
 PATCH = 16

@@ -29,6 +29,7 @@ from havir_lib.errors import ConfigError
 from havir_lib.evaluation.objects import READER, ObjectReader, load_reader
 from havir_lib.evaluation.scoring import score
 from havir_lib.mini.data import EVALUATION_SEED, SceneSet, load_scenes
+from havir_lib.mini.encoded import encode_images
 from havir_lib.mini.reader import read_objects
 from havir_lib.paths import MINI_WEIGHTS
 from havir_lib.targets.clip import ClipEncoder, load_clip
@@ -146,16 +147,6 @@ def _n(name: str, n: int, n_generated: int) -> int:
     if GENERATED.search(name):
         return n_generated
     return n // GALLERY * GALLERY if RETRIEVED.search(name) else n
-
-
-@torch.inference_mode()
-def encode_images(encoder: ClipEncoder, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
-    """Image tokens (n, Ti, D), float16."""
-    parts = [
-        encoder.image_tokens(np.array(images[start : start + batch_size]))
-        for start in tqdm(range(0, len(images), batch_size), desc="image tokens")
-    ]
-    return torch.cat(parts).cpu().numpy().astype(np.float16)
 
 
 def vae_scores(

@@ -22,6 +22,7 @@ class Recipe:
     """
 
     n_scenes: int = 32768
+    n_twins: int = 12288
     vae: Schedule = Schedule(
         steps=9000, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.5, ema=0.995
     )

@@ -29,6 +29,7 @@ from havir_lib.evaluation.objects import READER
 from havir_lib.mini import clip, denoised, reader, unet, vae
 from havir_lib.mini.data import SceneSet, load_scenes
 from havir_lib.mini.fit import Schedule, fit
+from havir_lib.mini.perceptual import PerceptualLoss
 from havir_lib.mini.recipe import WHICH, Recipe
 from havir_lib.targets.clip import load_clip
 from havir_lib.targets.tokenizer import load_tokenizer
@@ -180,8 +181,13 @@ def _train_decoded(job: Job) -> None:
 def _fit_unet(job: Job, schedule: Schedule, model: DualGuidedUNet, as_decoded: bool) -> None:
     encoder = load_clip(Weights(clip=str(job.weights / "clip")), job.device)
     autoencoder = load_vae(job.weights, job.device)
-    data = unet.encode(job.folder.parent / "unet", job.scenes, autoencoder, encoder)
-    loss = unet.unet_loss(model, data, encoder, schedule.batch_size, as_decoded)
+    twins = load_scenes(job.folder.parent, min(job.recipe.n_twins, len(job.scenes)), twins=True)
+    data = unet.encode(job.folder.parent / "unet", job.scenes, twins, autoencoder, encoder)
+    looks = None
+    if as_decoded:
+        perceptual = PerceptualLoss(job.device)
+        looks = unet.Looks(autoencoder, job.scenes, twins, perceptual)
+    loss = unet.unet_loss(model, data, encoder, schedule.batch_size, looks)
     fit(model, loss, schedule, job.folder, minutes=job.minutes)
     save_dual_unet(model, job.weights)
     unet.save_scheduler(job.weights / "scheduler")

@@ -22,6 +22,7 @@ from havir_lib.mini.data import (
     patch_labels,
     scene_labels,
 )
+from havir_lib.mini.encoded import Encoded
 from havir_lib.mini.fit import Draw, Schedule, make_optimisers, train_step
 from havir_lib.mini.recipe import Recipe
 from havir_lib.simulation.scenes import CATEGORIES, make_scene, render
@@ -134,10 +135,12 @@ def test_unet_learns_and_loads(scenes, vocabulary, rng, tmp_path):
     learner = clip.Learner(tokenizer.vocab_size, scenes.patches.shape[-1])
     clip.save_clip(learner, vocabulary)
     encoder = load_clip(Weights(clip=str(vocabulary)))
-    data = unet.Encoded(
+    data = Encoded(
         latents=rng.normal(size=(4, 12, 16, 16)).astype(np.float16),
         image_tokens=encoder.image_tokens(scenes.images).numpy().astype(np.float16),
         ids=clip.tokenize_all(tokenizer, scenes.captions),
+        twin_latents=rng.normal(size=(3, 12, 16, 16)).astype(np.float16),
+        twin_ids=clip.tokenize_all(tokenizer, scenes.captions[:3]),
     )
     model = unet.build_unet()
     before, after = losses(model, unet.unet_loss(model, data, encoder, 4), steps=10)
