@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from diffusers import DDPMScheduler
 from safetensors.torch import load_file
 
 from havir_lib.config import Weights
@@ -183,3 +184,26 @@ def test_the_whole_recipe_runs_and_continues(tmp_path):
 def test_unknown_models_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="vae, clip, unet, decoded, decoder, reader"):
         train_mini("gan", tmp_path)
+
+
+def test_text_of_a_twin_wins_the_likelier_the_more_it_counts():
+    index, n = np.arange(4000), 3000
+    for mixing, least, most in ((0.1, 0, 0), (0.5, 0.7, 0.8), (0.9, 1, 1)):
+        twin, moved = unet._twins(index, "both", torch.full((4000,), mixing), n, Draw(0, 0))
+        assert not twin[n:].any()
+        assert twin[:n].float().mean() == pytest.approx(unet.TWINS, abs=0.03)
+        assert least <= moved[twin].float().mean() <= most
+        assert not moved[~twin].any()
+    assert not unet._twins(index, "image", torch.ones(4000), n, Draw(0, 0))[0].any()
+    twin, moved = unet._twins(index, "text", torch.zeros(4000), n, Draw(0, 0))
+    assert torch.equal(twin, moved)
+    assert twin.any()
+
+
+def test_the_clean_latents_of_a_velocity_are_where_it_leads():
+    scheduler = DDPMScheduler.from_config(unet.SCHEDULER)
+    z, noise = torch.randn(2, 3, 2, 4, 4, generator=torch.Generator().manual_seed(3))
+    time = torch.tensor([1, 500, 998])
+    noisy = scheduler.add_noise(z, noise, time)
+    found = unet._clean(unet._velocity(z, noisy, time, scheduler), noisy, time, scheduler)
+    torch.testing.assert_close(found, z, rtol=1e-3, atol=1e-3)
