@@ -204,10 +204,6 @@ class DualGuidedDiffusion:
         return torch.cat(images).numpy()
 
 
-COMPONENTS = ("vae", "image_unet", "text_unet", "scheduler")
-"""What :func:`load_diffusion` reads of a folder."""
-
-
 def load_diffusion(
     path: Path | str,
     device: torch.device | str = "cpu",

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from havir_lib import hub
-from havir_lib.diffusion.model import COMPONENTS
 from havir_lib.provenance import digest
 from havir_lib.targets import Targets, compute_targets
 from havir_lib.targets.clip import clip_content
-from havir_lib.targets.vae import diffusion_folder
+from havir_lib.targets.vae import COMPONENTS, diffusion_folder
 from havir_lib.training import Predictions, token_lengths
 
 if TYPE_CHECKING:
