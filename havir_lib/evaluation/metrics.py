@@ -22,7 +22,9 @@ import numpy as np
 from havir_lib.errors import ConfigError
 from havir_lib.evaluation.distance import correlation_distance
 from havir_lib.evaluation.identification import two_way_identification
+from havir_lib.evaluation.objects import READER, SameObject
 from havir_lib.evaluation.pixels import pixel_correlation, ssim
+from havir_lib.paths import MINI_WEIGHTS
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
@@ -255,6 +257,20 @@ _ROWS = [
         description="correlation distance of small-CLIP image embeddings; also a decoding target",
     ),
 ]
+
+_ROWS.append(
+    Metric(
+        "Object",
+        SameObject(MINI_WEIGHTS / READER),
+        _demo_input(260, LITE),
+        network="efficientnet_lite2",
+        node="_swish",
+        chance=1 / 41,
+        source="this companion; simulated scenes only",
+        description="share of pictures in which an independent reader names the same main object "
+        "as in the stimulus: a linear layer on EfficientNet-Lite2, learned on other scenes",
+    )
+)
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}
 BUILT_IN = frozenset(METRICS)

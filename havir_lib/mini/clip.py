@@ -1,8 +1,9 @@
 """The small CLIP: an open_clip ``CLIP`` from a small configuration, and its own BPE vocabulary.
 
 Besides captions it learns from the scenes' object lists (which objects, setting and light are in
-the picture, and which patches an object covers): image tokens then say where things are after far
-fewer pictures than contrast alone would need. The two linear heads used for that are thrown away.
+the picture, and which patches an object covers) and to redraw each patch from its token: image
+tokens then say what is where, and of which shape, after far fewer pictures than contrast alone
+would need. The linear heads used for that are thrown away.
 
 Shape words: B batch, P = 64 patches, T = 32 text tokens, D = 128 width of the joint space.
 """
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from havir_lib.io import atomic_write, write_json, write_text
-from havir_lib.mini.data import LABELS, SIZE, SceneSet
+from havir_lib.mini.data import LABELS, PATCH, SIZE, SceneSet
 from havir_lib.mini.fit import Draw, Loss
 from havir_lib.targets.tokenizer import Tokenizer
 
@@ -37,6 +38,9 @@ WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 LABEL_WEIGHT = 0.2
 PATCH_WEIGHT = 0.5
+SHAPE_WEIGHT = 2.0
+SHAPE_SIZE = 8
+"""Pixels along each side of a patch, made smaller, that its token is to redraw."""
 RARE = -4.0
 """Initial logit of every label: a label is true of about one picture in fifty."""
 
@@ -119,21 +123,41 @@ class Learner(nn.Module):
         self.clip.visual.output_tokens = True
         self.label_head = nn.Linear(config["embed_dim"], len(LABELS))
         self.patch_head = nn.Linear(config["embed_dim"], n_categories)
+        self.shape_head = nn.Linear(config["embed_dim"], 3 * SHAPE_SIZE**2)
         for head in (self.label_head, self.patch_head):
             nn.init.constant_(head.bias, RARE)
 
     def forward(self, images: Tensor, ids: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Similarities (B, B) of images and captions; logits (B, labels) and (B, P, K)."""
+        """What the heads say of images (B, 3, H, W) and captions (B, T).
+
+        Returns
+        -------
+        similar : Tensor (B, B)
+            Of images and captions.
+        labels : Tensor (B, labels)
+            Logits.
+        patches : Tensor (B, P, K)
+            Logits.
+        shapes : Tensor (B, P, 3 * 8 * 8)
+            Each patch, drawn from its token.
+        """
         pooled, patches = self.clip.visual(images)
         text = self.clip.encode_text(ids, normalize=True)
         image = F.normalize(pooled, dim=-1)
         scale = self.clip.logit_scale.exp().clamp(max=100)
         patches = patches @ self.clip.visual.proj
-        return scale * image @ text.T, text, self.label_head(pooled), self.patch_head(patches)
+        shapes = self.shape_head(F.normalize(patches, dim=-1) * patches.shape[-1] ** 0.5)
+        return scale * image @ text.T, self.label_head(pooled), self.patch_head(patches), shapes
+
+
+def patch_shapes(images: Tensor) -> Tensor:
+    """Patches of images (B, 3, H, W), row by row, 8 px wide each: (B, P, 3 * 8 * 8)."""
+    small = F.avg_pool2d(images, PATCH // SHAPE_SIZE)
+    return F.unfold(small, SHAPE_SIZE, stride=SHAPE_SIZE).transpose(1, 2)
 
 
 def clip_loss(learner: Learner, scenes: SceneSet, tokenizer: Tokenizer, batch_size: int) -> Loss:
-    """Contrast between images and one caption each, plus labels of pictures and patches."""
+    """Contrast of images with one caption each, labels of pictures, labels and looks of patches."""
     device = learner.clip.logit_scale.device
     ids = tokenize_all(tokenizer, scenes.captions)
     mean, std = (
@@ -147,7 +171,7 @@ def clip_loss(learner: Learner, scenes: SceneSet, tokenizer: Tokenizer, batch_si
         labels = torch.from_numpy(scenes.labels[index]).to(device).float()
         patches = torch.from_numpy(scenes.patches[index]).to(device).float()
         with torch.autocast(device.type, torch.bfloat16):
-            similar, _, label_logits, patch_logits = learner(
+            similar, label_logits, patch_logits, shapes = learner(
                 (x - mean) / std, ids[index, caption].to(device)
             )
         same = torch.arange(batch_size, device=device)
@@ -155,11 +179,13 @@ def clip_loss(learner: Learner, scenes: SceneSet, tokenizer: Tokenizer, batch_si
         contrast = (F.cross_entropy(similar, same) + F.cross_entropy(similar.T, same)) / 2
         label = _bce(label_logits, labels)
         patch = _bce(patch_logits, patches)
+        shape = F.l1_loss(shapes.float(), patch_shapes((x - mean) / std))
         return {
-            "loss": contrast + LABEL_WEIGHT * label + PATCH_WEIGHT * patch,
+            "loss": contrast + LABEL_WEIGHT * label + PATCH_WEIGHT * patch + SHAPE_WEIGHT * shape,
             "contrast": contrast,
             "labels": label,
             "patches": patch,
+            "shapes": shape,
             "top1": (similar.detach().argmax(1) == same).float().mean(),
         }
 

@@ -9,6 +9,7 @@ Shape words: n scenes, P = 8 x 8 patches of 16 pixels (row by row), K categories
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from dataclasses import dataclass
@@ -22,7 +23,15 @@ from havir_lib.errors import ConfigError
 from havir_lib.io import load_arrays, read_json, save_arrays, write_json
 from havir_lib.parallel import in_processes
 from havir_lib.simulation import scenes
-from havir_lib.simulation.scenes import CATEGORIES, LIGHTS, SETTINGS, Scene, make_scene, render
+from havir_lib.simulation.scenes import (
+    CATEGORIES,
+    LIGHTS,
+    SETTINGS,
+    Scene,
+    make_scene,
+    make_twin,
+    render,
+)
 
 SIZE = 128
 PATCH = 16
@@ -59,9 +68,19 @@ class SceneSet:
     def __len__(self) -> int:
         return len(self.images)
 
+    def first(self, n: int) -> SceneSet:
+        """The first `n` scenes."""
+        fields = {field.name: getattr(self, field.name)[:n] for field in dataclasses.fields(self)}
+        return SceneSet(**fields)
 
-def load_scenes(root: Path, n: int, first: int = 0, workers: int | None = None) -> SceneSet:
+
+def load_scenes(
+    root: Path, n: int, first: int = 0, workers: int | None = None, *, twins: bool = False
+) -> SceneSet:
     """Scenes `first` to ``first + n - 1``, rendered into the cache under `root` if not there yet.
+
+    With `twins`, each with another main object in the place of its own (as it is where nothing
+    else fits); see :func:`havir_lib.simulation.scenes.make_twin`.
 
     Raises
     ------
@@ -79,6 +98,7 @@ def load_scenes(root: Path, n: int, first: int = 0, workers: int | None = None) 
         _build,
         first,
         n,
+        twins,
         how={"workers": workers or os.cpu_count() or 1},
         also=(scenes,),
     )
@@ -95,10 +115,10 @@ def read_scenes(folder: Path) -> SceneSet:
     )
 
 
-def _build(folder: Path, first: int, n: int, workers: int) -> None:
+def _build(folder: Path, first: int, n: int, twins: bool, workers: int) -> None:
     starts = [s for s in range(first, first + n, CHUNK) if not _chunk(folder, s).is_file()]
     stops = [min(start + CHUNK, first + n) for start in starts]
-    calls = [(folder, start, stop) for start, stop in zip(starts, stops, strict=True)]
+    calls = [(folder, start, stop, twins) for start, stop in zip(starts, stops, strict=True)]
     jobs = in_processes(_render_chunk, calls, min(workers, len(starts) or 1))
     for _ in tqdm(jobs, total=len(starts), desc="scenes", unit=f"x{CHUNK}"):
         pass
@@ -109,8 +129,9 @@ def _chunk(folder: Path, start: int) -> Path:
     return folder / f"chunk-{start:010d}.npz"
 
 
-def _render_chunk(folder: Path, start: int, stop: int) -> None:
-    scenes = [make_scene(seed) for seed in range(start, stop)]
+def _render_chunk(folder: Path, start: int, stop: int, twins: bool) -> None:
+    make = _twin_or_itself if twins else make_scene
+    scenes = [make(seed) for seed in range(start, stop)]
     save_arrays(
         _chunk(folder, start),
         images=np.stack([render(scene.svg, SIZE) for scene in scenes]),
@@ -119,6 +140,10 @@ def _render_chunk(folder: Path, start: int, stop: int) -> None:
         patches=np.stack([patch_labels(scene) for scene in scenes]),
         main=np.array([main_category(scene) for scene in scenes]),
     )
+
+
+def _twin_or_itself(seed: int) -> Scene:
+    return make_twin(seed) or make_scene(seed)
 
 
 def _join(folder: Path, starts: range, n: int) -> None:

@@ -26,8 +26,11 @@ from tqdm import tqdm
 from havir_lib.config import Diffusion, Weights, load_config
 from havir_lib.diffusion.model import DualGuidedDiffusion, load_diffusion
 from havir_lib.errors import ConfigError
+from havir_lib.evaluation.objects import READER, ObjectReader, load_reader
 from havir_lib.evaluation.scoring import score
 from havir_lib.mini.data import EVALUATION_SEED, SceneSet, load_scenes
+from havir_lib.mini.encoded import encode_images
+from havir_lib.mini.reader import read_objects
 from havir_lib.paths import MINI_WEIGHTS
 from havir_lib.targets.clip import ClipEncoder, load_clip
 
@@ -35,6 +38,7 @@ log = logging.getLogger(__name__)
 
 NETWORKS = ("EffNetLite0(2)", "EffNetLite0(5)", "EffNetLite2", "MiniCLIP")
 """Two-way identifications that the demo scores with."""
+TEXT_MOVED = "another scene's text beside the source's latent and image tokens"
 TARGETS = {
     "VAE PSNR (dB)": 25.0,
     "VAE SSIM": 0.82,
@@ -55,8 +59,16 @@ TARGETS = {
     "PixCorr of recovery from true targets": 0.65,
     **{f"{name} identification of recovery from true targets": 0.97 for name in NETWORKS},
     **{f"{name} identification of a VAE round trip": np.nan for name in NETWORKS},
+    "reader of objects: original pictures": np.nan,
+    "reader of objects: a VAE round trip": 0.85,
+    "reader of objects: recovery from true targets": 0.75,
+    "reader of objects: image tokens alone": 0.60,
+    "reader of objects: text alone": 0.65,
+    f"reader of objects: {TEXT_MOVED}": 0.35,
+    "reader of objects: the source under another scene's text": np.nan,
+    "PixCorr with the source, its image tokens and another scene's text": 0.60,
 }
-GENERATED = re.compile("^main object|^PixCorr|recovery")
+GENERATED = re.compile("^main object|^PixCorr|recovery|^reader")
 """Metrics of generated pictures."""
 RETRIEVED = re.compile(r"top \d+ of")
 """Metrics of whole galleries."""
@@ -114,12 +126,15 @@ def evaluate_models(
     encoder = load_clip(Weights(clip=str(Path(weights) / "clip")), device)
     tokens = encode_images(encoder, scenes.images)
     probe = fit_probe(encode_images(encoder, learning.images), learning)
+    reader = load_reader(Path(weights) / READER)
     n_generated = min(n, n_generated)
     values = {
         **vae_scores(model, scenes),
         **caption_retrieval(encoder, tokens, scenes),
         "probe of categories from image tokens, mAP": probe_map(probe, tokens, scenes),
-        **guidance(model, encoder, probe, scenes, tokens, n_generated, sampling or SAMPLING),
+        **guidance(
+            model, encoder, probe, reader, scenes, tokens, n_generated, sampling or SAMPLING
+        ),
     }
     rows = [
         (name, values[name], target, _n(name, n, n_generated)) for name, target in TARGETS.items()
@@ -132,16 +147,6 @@ def _n(name: str, n: int, n_generated: int) -> int:
     if GENERATED.search(name):
         return n_generated
     return n // GALLERY * GALLERY if RETRIEVED.search(name) else n
-
-
-@torch.inference_mode()
-def encode_images(encoder: ClipEncoder, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
-    """Image tokens (n, Ti, D), float16."""
-    parts = [
-        encoder.image_tokens(np.array(images[start : start + batch_size]))
-        for start in tqdm(range(0, len(images), batch_size), desc="image tokens")
-    ]
-    return torch.cat(parts).cpu().numpy().astype(np.float16)
 
 
 def vae_scores(
@@ -236,6 +241,7 @@ def guidance(
     model: DualGuidedDiffusion,
     encoder: ClipEncoder,
     probe: Pipeline,
+    reader: ObjectReader,
     scenes: SceneSet,
     tokens: np.ndarray,
     n: int,
@@ -264,6 +270,18 @@ def guidance(
     # true targets leave less to be made up than tokens alone: as the demo samples
     demo = load_config("demo").diffusion.model_copy(update={"batch_size": sampling.batch_size})
     recovered = generate(sampling=demo)
+    half = sampling.model_copy(update={"mixing": 0.5})
+    both = generate(sampling=half, text=text[other])
+    named = {
+        name: read_objects(reader, made)
+        for name, made in {
+            **pictures,
+            "a VAE round trip": round_trip(model, latents),
+            "recovery from true targets": recovered,
+            "both": both,
+        }.items()
+    }
+    moved_objects = named.pop("both")
     moved_scores = probe_scores(probe, encode_images(encoder, moved))
     return {
         **{f"main object found: {name}": found(x, main, least) for name, x in scores.items()},
@@ -277,7 +295,24 @@ def guidance(
         "PixCorr with the source under another scene's text": correlation_of_pictures(truth, moved),
         "PixCorr of recovery from true targets": correlation_of_pictures(truth, recovered),
         **identification(truth, recovered, "recovery from true targets"),
+        **{f"reader of objects: {name}": share(x == main) for name, x in named.items()},
+        f"reader of objects: {TEXT_MOVED}": share(moved_objects == main[other]),
+        "reader of objects: the source under another scene's text": share(moved_objects == main),
+        "PixCorr with the source, its image tokens and another scene's text": (
+            correlation_of_pictures(truth, both)
+        ),
     }
+
+
+def share(right: np.ndarray) -> float:
+    """Share of True."""
+    return float(right.mean())
+
+
+def round_trip(model: DualGuidedDiffusion, latents: np.ndarray, batch_size: int = 16) -> np.ndarray:
+    """Pictures, uint8 (n, H, W, 3), decoded from the encoder's latents."""
+    starts = range(0, len(latents), batch_size)
+    return np.concatenate([model.decode(latents[s : s + batch_size]) for s in starts])
 
 
 @torch.inference_mode()

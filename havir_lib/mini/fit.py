@@ -230,20 +230,6 @@ def _load(
     return state["step"]
 
 
-def averaged(folder: Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
-    """Averaged weights of a training in `folder`, finished or not.
-
-    Raises
-    ------
-    WeightsError
-        If nothing was trained there.
-    """
-    path = folder / "checkpoint.pt"
-    if not path.is_file():
-        raise WeightsError(f"Expected a checkpoint {path}, but there is none. Train it first.")
-    return torch.load(path, map_location=device, weights_only=True)["average"]
-
-
 def _save(
     folder: Path,
     step: int,

@@ -74,21 +74,36 @@ def read_tokens(tokens: Tensor, reading: Reading, read: Tensor, draw: Draw) -> T
     return torch.where(read[:, None, None], as_read, tokens)
 
 
-def read_latents(
-    z: Tensor, time: Tensor, scheduler: DDPMScheduler, reading: Reading, draw: Draw
-) -> Tensor:
-    """Latents (B, C, h, w), some as read, as far as a sampler still has the error at this time.
-
-    A deterministic sampler that starts from a read latent takes the error for noise and lets it
-    fade as noise does. So the error is whole from the start step on, and less at earlier steps.
-    """
-    read, start = torch.rand(2, len(z), generator=draw.torch).to(z.device)
-    kept = scheduler.alphas_cumprod.to(z.device)
-    noise_to_signal = ((1 - kept) / kept).sqrt()
-    start = (STARTS[0] + (STARTS[1] - STARTS[0]) * start).long()
-    left = (noise_to_signal[time] / noise_to_signal[start]).clamp(max=1) * (read < READ)
+def read_latents(z: Tensor, reading: Reading, draw: Draw) -> Tensor:
+    """Latents (B, C, h, w), some as read."""
+    read = (torch.rand(len(z), generator=draw.torch) < READ).to(z.device)
     noise = _noise_variance(LATENTS_NOISE, len(z), draw).to(z.device)
-    return torch.lerp(z, reading(z, noise, draw), left[:, None, None, None])
+    return torch.where(read[:, None, None, None], reading(z, noise, draw), z)
+
+
+def fading(
+    target: Tensor, seen: Tensor, time: Tensor, scheduler: DDPMScheduler, draw: Draw
+) -> Tensor:
+    """What is left at a time step of other latents than the target, from which a sampler started.
+
+    A deterministic sampler that starts from other latents takes the difference for noise and lets
+    it fade as noise does. So it is whole from the start step on, and less at earlier steps.
+
+    Parameters
+    ----------
+    target, seen : Tensor (B, C, h, w)
+        Where to go, and where the sampler started.
+    time : Tensor of int (B,)
+    scheduler : DDPMScheduler
+    draw : Draw
+        Says at which step each sampler started.
+    """
+    start = torch.rand(len(target), generator=draw.torch).to(target.device)
+    start = (STARTS[0] + (STARTS[1] - STARTS[0]) * start).long()
+    kept = scheduler.alphas_cumprod.to(target.device)
+    noise_to_signal = ((1 - kept) / kept).sqrt()
+    left = (noise_to_signal[time] / noise_to_signal[start]).clamp(max=1)
+    return torch.lerp(target, seen, left[:, None, None, None])
 
 
 def _noise_variance(between: tuple[float, float], n: int, draw: Draw) -> Tensor:

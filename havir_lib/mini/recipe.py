@@ -10,26 +10,21 @@ from dataclasses import dataclass, replace
 
 from havir_lib.mini.fit import Schedule
 
-WHICH = ("vae", "clip", "unet", "decoder")
+WHICH = ("vae", "clip", "unet", "decoded", "decoder", "reader")
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Training scenes and one schedule per stage.
 
-    `sharpen` goes on after `vae`, with a perceptual loss and the encoder fixed; `decoded` goes on
-    after `unet`, with targets as decoders read them; `decoder` goes on after `sharpen`, half with
-    latents that the UNet denoised.
+    `decoded` goes on with the UNet, with targets as decoders read them; `decoder` goes on with the
+    VAE's decoder, half with latents that the UNet denoised.
     """
 
     n_scenes: int = 32768
-    n_scenes_vae: int = 16384
-    """The VAE sees fewer pictures in its short training than there are."""
+    n_twins: int = 12288
     vae: Schedule = Schedule(
-        steps=1400, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.4, ema=0.99
-    )
-    sharpen: Schedule = Schedule(
-        steps=5000, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.5, ema=0.99, seed=1
+        steps=9000, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.5, ema=0.995
     )
     clip: Schedule = Schedule(
         steps=2000,

@@ -1,10 +1,12 @@
 """Train the small models: VAE and CLIP first, the UNet on top of both, at last the VAE's decoder.
 
+Each stage starts from the weights that earlier ones left, and leaves usable weights itself, so
+that stages can be trained at different times and places.
+
 ::
 
     <folder>/scenes/    rendered pictures, cached
-    <folder>/vae/       checkpoint.pt, log.csv; the same for vae/sharpen/, clip/, unet/,
-                        unet/decoded/ and decoder/
+    <folder>/vae/       checkpoint.pt, log.csv; the same for every other stage
     <folder>/weights/   the result, in the layout that the package ships
 """
 
@@ -16,18 +18,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from diffusers import AutoencoderKL
 
 from havir_lib import hub
 from havir_lib.config import Weights
-from havir_lib.diffusion import save_dual_unet
+from havir_lib.diffusion import DualGuidedUNet, load_dual_unet, save_dual_unet
 from havir_lib.diffusion.model import load_diffusion
 from havir_lib.errors import ConfigError, WeightsError
-from havir_lib.mini import clip, denoised, unet, vae
+from havir_lib.evaluation.objects import READER
+from havir_lib.mini import clip, denoised, reader, unet, vae
 from havir_lib.mini.data import SceneSet, load_scenes
-from havir_lib.mini.fit import Schedule, averaged, fit
+from havir_lib.mini.fit import Schedule, fit
+from havir_lib.mini.perceptual import PerceptualLoss
 from havir_lib.mini.recipe import WHICH, Recipe
 from havir_lib.targets.clip import load_clip
 from havir_lib.targets.tokenizer import load_tokenizer
@@ -62,8 +64,9 @@ def train_mini(
 
     Parameters
     ----------
-    which : {"vae", "clip", "unet", "decoder"}
-        The UNet needs VAE and CLIP trained, the decoder all three; it replaces that of the VAE.
+    which : {"vae", "clip", "unet", "decoded", "decoder", "reader"}
+        The UNet needs VAE and CLIP trained; "decoded" goes on with the UNet, and "decoder" with the
+        VAE's decoder after it; the reader of objects needs none.
     folder : Path
         Checkpoints, logs and weights; see the module's description.
     device : torch.device or str
@@ -125,13 +128,11 @@ class Job:
 
 
 def _train_vae(job: Job) -> None:
-    schedule, images = job.schedule("vae"), job.scenes.images[: job.recipe.n_scenes_vae]
+    schedule, images = job.schedule("vae"), job.scenes.images
     model = vae.build_vae(schedule.seed).to(job.device)
     compiled = schedule.steps >= WORTH_COMPILING
     loss = vae.vae_loss(model, images, schedule.batch_size, compiled)
-    finished = fit(model, loss, schedule, job.folder, minutes=job.minutes)
-    if finished:
-        _fit_decoder(job, model, "sharpen", job.folder / "sharpen", images)
+    fit(model, loss, schedule, job.folder, minutes=job.minutes)
     factor = vae.measure_scaling(model, images[: vae.N_SCALING])
     vae.save_vae(model, job.weights / "vae", factor)
 
@@ -143,28 +144,15 @@ def _train_decoder(job: Job) -> None:
     captions = job.scenes.captions[: job.recipe.n_scenes_denoised]
     diffusion = load_diffusion(job.weights, job.device)
     latents = denoised.denoised_latents(job.folder, images, captions, diffusion, encoder)
-    model = vae.build_vae().to(job.device)
-    model.load_state_dict(averaged(job.folder.parent / "vae" / "sharpen", job.device))
-    _fit_decoder(job, model, "decoder", job.folder, images, latents)
-    vae.save_vae(model, job.weights / "vae", diffusion.vae.config.scaling_factor)
-
-
-def _fit_decoder(
-    job: Job,
-    model: AutoencoderKL,
-    name: str,
-    folder: Path,
-    images: np.ndarray,
-    latents: np.ndarray | None = None,
-) -> None:
+    model, schedule = load_vae(job.weights, job.device), job.schedule("decoder")
     # Only the decoder learns: the latents, on which the UNet depends, stay as they are.
-    schedule = job.schedule(name)
     model.requires_grad_(False)
     for part in (model.decoder, model.post_quant_conv):
         part.requires_grad_(True)
     compiled = schedule.steps >= WORTH_COMPILING
-    loss = vae.decoder_loss(model, images, schedule.batch_size, compiled, latents)
-    fit(model, loss, schedule, folder, minutes=job.minutes)
+    loss = vae.decoder_loss(model, images, latents, schedule.batch_size, compiled)
+    fit(model, loss, schedule, job.folder, minutes=job.minutes)
+    vae.save_vae(model, job.weights / "vae", diffusion.vae.config.scaling_factor)
 
 
 def _train_clip(job: Job) -> None:
@@ -181,17 +169,34 @@ def _train_clip(job: Job) -> None:
 def _train_unet(job: Job) -> None:
     _require(job, "unet", "vae", "clip")
     schedule = job.schedule("unet")
+    _fit_unet(job, schedule, unet.build_unet(schedule.seed).to(job.device), as_decoded=False)
+
+
+def _train_decoded(job: Job) -> None:
+    _require(job, "decoded", "vae", "clip", "unet")
+    model = load_dual_unet(job.weights, job.device).to(memory_format=torch.channels_last)
+    _fit_unet(job, job.schedule("decoded"), model.requires_grad_(True).train(), as_decoded=True)
+
+
+def _fit_unet(job: Job, schedule: Schedule, model: DualGuidedUNet, as_decoded: bool) -> None:
     encoder = load_clip(Weights(clip=str(job.weights / "clip")), job.device)
     autoencoder = load_vae(job.weights, job.device)
-    data = unet.encode(job.folder, job.scenes, autoencoder, encoder)
-    model = unet.build_unet(schedule.seed).to(job.device)
-    loss = unet.unet_loss(model, data, encoder, schedule.batch_size)
-    if fit(model, loss, schedule, job.folder, minutes=job.minutes):
-        schedule = job.schedule("decoded")
-        loss = unet.unet_loss(model, data, encoder, schedule.batch_size, as_decoded=True)
-        fit(model, loss, schedule, job.folder / "decoded", minutes=job.minutes)
+    twins = load_scenes(job.folder.parent, min(job.recipe.n_twins, len(job.scenes)), twins=True)
+    data = unet.encode(job.folder.parent / "unet", job.scenes, twins, autoencoder, encoder)
+    looks = None
+    if as_decoded:
+        perceptual = PerceptualLoss(job.device)
+        looks = unet.Looks(autoencoder, job.scenes, twins, perceptual)
+    loss = unet.unet_loss(model, data, encoder, schedule.batch_size, looks)
+    fit(model, loss, schedule, job.folder, minutes=job.minutes)
     save_dual_unet(model, job.weights)
     unet.save_scheduler(job.weights / "scheduler")
+
+
+def _fit_reader(job: Job) -> None:
+    reader.save_reader(
+        reader.fit_reader(job.scenes.first(reader.N_LEARNING), job.device), job.weights / READER
+    )
 
 
 def _require(job: Job, which: str, *others: str) -> None:
@@ -213,5 +218,7 @@ TRAINERS = {
     "vae": _train_vae,
     "clip": _train_clip,
     "unet": _train_unet,
+    "decoded": _train_decoded,
     "decoder": _train_decoder,
+    "reader": _fit_reader,
 }

@@ -12,7 +12,6 @@ D token width.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,25 +20,25 @@ import torch
 from diffusers import AutoencoderKL, DDPMScheduler
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from havir_lib.diffusion import DualGuidedUNet, build_dual_unet
-from havir_lib.io import save_arrays, write_json
+from havir_lib.io import write_json
 from havir_lib.mini.data import SceneSet
+from havir_lib.mini.encoded import Encoded
 from havir_lib.mini.fit import Draw, Loss
-from havir_lib.mini.reading import READ, Reading, read_latents, read_tokens
+from havir_lib.mini.perceptual import PerceptualLoss
+from havir_lib.mini.reading import READ, Reading, fading, read_latents, read_tokens
 from havir_lib.mini.vae import to_tensor
-from havir_lib.provenance import digest
 from havir_lib.targets.clip import ClipEncoder, text_tokens
 
 CONFIG = {
     "sample_size": 16,
-    "in_channels": 8,
-    "out_channels": 8,
-    "block_out_channels": [64, 128],
+    "in_channels": 12,
+    "out_channels": 12,
+    "block_out_channels": [64, 144],
     "layers_per_block": 1,
-    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
-    "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
+    "down_block_types": ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+    "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
     "cross_attention_dim": 128,
     "attention_head_dim": 4,
     "norm_num_groups": 8,
@@ -62,6 +61,15 @@ DROP = 0.1
 PALE = 0.5
 """Share of samples whose tokens are pulled towards the mean, by up to half the way."""
 
+TWINS = 0.3
+"""Share of samples with text whose text is of the scene's twin: another main object."""
+TEXT_WINS = (0.2, 0.6)
+"""Mixing ratios between which it gets likelier, from never to always, that the twin's text wins."""
+
+N_LOOKS = 8
+LOOKS_WEIGHT = 0.1
+"""Pictures per step of which the second stage compares looks, and how much these count."""
+
 N_READING = 2048
 """Scenes that describe how targets vary."""
 
@@ -70,65 +78,6 @@ def build_unet(seed: int = 0) -> DualGuidedUNet:
     """A dual-guided UNet with fresh weights."""
     torch.manual_seed(seed)
     return build_dual_unet(CONFIG).to(memory_format=torch.channels_last)
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """What the UNet learns from, encoded once.
-
-    Attributes
-    ----------
-    latents : ndarray, float16 (n, C, h, w)
-        Scaled to unit standard deviation.
-    image_tokens : ndarray, float16 (n, Ti, D)
-    ids : Tensor, int64 (n, captions, Tt)
-        Caption token ids; text tokens are computed when drawn, which costs less than reading them.
-    """
-
-    latents: np.ndarray
-    image_tokens: np.ndarray
-    ids: Tensor
-
-
-@torch.inference_mode()
-def encode(
-    folder: Path, scenes: SceneSet, vae: AutoencoderKL, clip: ClipEncoder, batch_size: int = 64
-) -> Encoded:
-    """Latents and tokens of all scenes, written to `folder` so that a resumed run reuses them."""
-    path = folder / f"encoded-{_identity(vae, clip)}.npz"
-    if not path.is_file():
-        parts = list(_encode(scenes, vae, clip, batch_size))
-        latents, tokens, ids = (np.concatenate(part) for part in zip(*parts, strict=True))
-        save_arrays(path, latents=latents, image_tokens=tokens, ids=ids)
-    with np.load(path, allow_pickle=False) as arrays:
-        ids = torch.from_numpy(arrays["ids"]).long()
-        return Encoded(arrays["latents"], arrays["image_tokens"], ids)
-
-
-def _identity(vae: AutoencoderKL, clip: ClipEncoder) -> str:
-    # The decoder is left out: refining it changes no latent.
-    parts = (vae.encoder, vae.quant_conv, clip.model)
-    tensors = [x.float().cpu().numpy() for part in parts for x in part.state_dict().values()]
-    return digest([vae.config.scaling_factor, *tensors])
-
-
-def _encode(
-    scenes: SceneSet, vae: AutoencoderKL, clip: ClipEncoder, batch_size: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    for start in tqdm(range(0, len(scenes), batch_size), desc="encoding", unit=f"x{batch_size}"):
-        part = slice(start, start + batch_size)
-        images = np.array(scenes.images[part])
-        x = to_tensor(images, vae.device)
-        with torch.autocast(vae.device.type, torch.bfloat16):
-            mean = vae.encode(x).latent_dist.mean.float()
-        tokens = clip.image_tokens(images)
-        captions = [caption for five in scenes.captions[part] for caption in five]
-        ids = clip.tokenize(captions).unflatten(0, (len(images), -1))
-        yield (
-            (mean * vae.config.scaling_factor).cpu().numpy().astype(np.float16),
-            tokens.cpu().numpy().astype(np.float16),
-            ids.numpy().astype(np.int16),
-        )
 
 
 @dataclass(frozen=True)
@@ -150,12 +99,39 @@ class Readings:
         return cls(Reading.of(latents), Reading.of(image), Reading.of(text))
 
 
+@dataclass(frozen=True)
+class Looks:
+    """How alike pictures look that the decoder makes of denoised latents.
+
+    Attributes
+    ----------
+    vae : AutoencoderKL
+    scenes, twins : SceneSet
+    perceptual : PerceptualLoss
+    """
+
+    vae: AutoencoderKL
+    scenes: SceneSet
+    twins: SceneSet
+    perceptual: PerceptualLoss
+
+    def __call__(self, latents: Tensor, index: np.ndarray, moved: Tensor) -> Tensor:
+        """Distance of what latents (B, C, h, w) show from scenes, or their twins where `moved`."""
+        images = [
+            (self.twins if twin else self.scenes).images[i]
+            for i, twin in zip(index, moved.tolist(), strict=True)
+        ]
+        truth = to_tensor(np.stack(images), latents.device)
+        z = latents / self.vae.config.scaling_factor
+        return self.perceptual(self.vae.decoder(self.vae.post_quant_conv(z)).float(), truth)
+
+
 def unet_loss(
     unet: DualGuidedUNet,
     data: Encoded,
     clip: ClipEncoder,
     batch_size: int,
-    as_decoded: bool = False,
+    looks: Looks | None = None,
 ) -> Loss:
     """Mean squared error of the predicted velocity at a random time step.
 
@@ -165,36 +141,65 @@ def unet_loss(
     data : Encoded
     clip : ClipEncoder
     batch_size : int
-    as_decoded : bool
-        Second stage: show some tokens and latents as decoders read them. The velocity to predict is
-        then the one that leads from the read, noisy latent to the true one.
+    looks : Looks, optional
+        Second stage: show some tokens and latents as decoders read them, and compare not only
+        latents, but also what the decoder makes of some of them. The velocity to predict is then
+        the one that leads from the read, noisy latent to the true one.
     """
     device = next(unet.parameters()).device
     scheduler = DDPMScheduler.from_config(SCHEDULER)
-    readings = Readings.of(data, clip, device) if as_decoded else None
+    readings = Readings.of(data, clip, device) if looks else None
     image_mean = torch.from_numpy(data.image_tokens[:2048].mean(0, dtype=np.float32)).to(device)
     with torch.inference_mode():
         text_mean = text_tokens(clip.model, data.ids[:512, 0].to(device)).mean(0)
-    text_mean = text_mean.clone()
+    means = (image_mean, text_mean.clone())
 
     def loss(draw: Draw) -> dict[str, Tensor]:
         index = np.sort(draw.numpy.choice(len(data.latents), batch_size, replace=False))
-        z = torch.from_numpy(data.latents[index]).float().to(device)
-        image, text, mixing = _conditions(draw, data, clip, index, image_mean, text_mean, readings)
+        branch = draw.numpy.choice(list(BRANCHES), p=list(BRANCHES.values()))
+        mixing = torch.rand(batch_size, generator=draw.torch)
+        twin, moved = _twins(index, branch, mixing, len(data.twin_latents), draw)
+        image, text = _conditions(draw, data, clip, index, branch, twin, means, readings)
+        seen = torch.from_numpy(data.latents[index]).float().to(device)
+        z = seen.clone()
+        z[moved.to(device)] = torch.from_numpy(data.twin_latents[index[moved.numpy()]]).to(z)
+        if readings is not None:
+            seen = read_latents(seen, readings.latents, draw)
         time = torch.randint(1000, (batch_size,), generator=draw.torch).to(device)
         noise = torch.randn(z.shape, generator=draw.torch).to(device)
-        start = z
-        if readings is not None:
-            start = read_latents(z, time, scheduler, readings.latents, draw)
-        noisy = scheduler.add_noise(start, noise, time)
+        noisy = scheduler.add_noise(fading(z, seen, time, scheduler, draw), noise, time)
         target = _velocity(z, noisy, time, scheduler)
         noisy = noisy.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16):
-            predicted = unet(noisy, time, image, text, mixing)
-        each = F.mse_loss(predicted.float(), target, reduction="none").mean(dim=(1, 2, 3))
-        return {"loss": each.mean()}
+            predicted = unet(noisy, time, image, text, mixing.to(device)).float()
+        each = F.mse_loss(predicted, target, reduction="none").mean(dim=(1, 2, 3))
+        if looks is None:
+            return {"loss": each.mean()}
+        some = draw.numpy.choice(batch_size, min(N_LOOKS, batch_size), replace=False)
+        shown = _clean(predicted[some], noisy[some], time[some], scheduler)
+        with torch.autocast(device.type, torch.bfloat16):
+            distance = looks(shown, index[some], moved[some])
+        total = each.mean() + LOOKS_WEIGHT * distance
+        return {"loss": total, "latents": each.mean(), "looks": distance}
 
     return loss
+
+
+def _twins(
+    index: np.ndarray, branch: str, mixing: Tensor, n_twins: int, draw: Draw
+) -> tuple[Tensor, Tensor]:
+    """Which samples' text is of their twin, and which of these are to become it: bool (B,) each."""
+    share, wins = torch.rand(2, len(index), generator=draw.torch)
+    twin = (share < TWINS) & torch.from_numpy(index < n_twins) & (branch != "image")
+    low, high = TEXT_WINS
+    probability = torch.ones(()) if branch == "text" else (mixing - low) / (high - low)
+    return twin, twin & (wins < probability)
+
+
+def _clean(velocity: Tensor, noisy: Tensor, time: Tensor, scheduler: DDPMScheduler) -> Tensor:
+    """The latents to which a velocity leads."""
+    kept = scheduler.alphas_cumprod.to(noisy.device)[time][:, None, None, None]
+    return kept.sqrt() * noisy - (1 - kept).sqrt() * velocity
 
 
 def _velocity(z: Tensor, noisy: Tensor, time: Tensor, scheduler: DDPMScheduler) -> Tensor:
@@ -208,30 +213,31 @@ def _conditions(
     data: Encoded,
     clip: ClipEncoder,
     index: np.ndarray,
-    image_mean: Tensor,
-    text_mean: Tensor,
+    branch: str,
+    twin: Tensor,
+    means: tuple[Tensor, Tensor],
     readings: Readings | None,
-) -> tuple[Tensor | None, Tensor | None, float | Tensor]:
-    """Image tokens, text tokens and mixing ratio of one batch."""
-    branch = draw.numpy.choice(list(BRANCHES), p=list(BRANCHES.values()))
-    device, n = image_mean.device, len(index)
+) -> tuple[Tensor | None, Tensor | None]:
+    """Image and text tokens of one batch; the text of their twins where `twin` says so."""
+    device, n = means[0].device, len(index)
     image = text = None
     drop_both = torch.rand(n, generator=draw.torch) < DROP
-    if readings is not None:
-        read = (torch.rand(n, generator=draw.torch) < READ).to(device)
+    read = (torch.rand(n, generator=draw.torch) < READ).to(device)
     if branch != "text":
         image = torch.from_numpy(data.image_tokens[index]).float().to(device)
         if readings is not None:
             image = read_tokens(image, readings.image, read, draw)
-        image = _weaken(image, image_mean, drop_both, draw)
+        image = _weaken(image, means[0], drop_both, draw)
     if branch != "image":
         caption = draw.numpy.integers(data.ids.shape[1], size=n)
+        ids = data.ids[index, caption]
+        ids[twin] = data.twin_ids[index[twin.numpy()], caption[twin.numpy()]]
         with torch.no_grad():
-            text = text_tokens(clip.model, data.ids[index, caption].to(device))
+            text = text_tokens(clip.model, ids.to(device))
         if readings is not None:
             text = read_tokens(text, readings.text, read, draw)
-        text = _weaken(text, text_mean, drop_both, draw)
-    return image, text, torch.rand(n, generator=draw.torch).to(device)
+        text = _weaken(text, means[1], drop_both, draw)
+    return image, text
 
 
 def _weaken(tokens: Tensor, mean: Tensor, drop_both: Tensor, draw: Draw) -> Tensor:

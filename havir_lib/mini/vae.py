@@ -1,6 +1,6 @@
-"""The small VAE: diffusers' ``AutoencoderKL``, 128 px to latents of 8 x 16 x 16.
+"""The small VAE: diffusers' ``AutoencoderKL``, 128 px to latents of 12 x 16 x 16.
 
-Shape words: B batch, C = 8 latent channels, h = w = 16.
+Shape words: B batch, C = 12 latent channels, h = w = 16.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CONFIG = {
     "_class_name": "AutoencoderKL",
     "in_channels": 3,
     "out_channels": 3,
-    "latent_channels": 8,
+    "latent_channels": 12,
     "sample_size": SIZE,
     "block_out_channels": [16, 32, 64, 128],
     "layers_per_block": 1,
@@ -34,6 +34,7 @@ CONFIG = {
     "mid_block_add_attention": False,
     "scaling_factor": 1.0,
 }
+LATENT_SHAPE = (CONFIG["latent_channels"], SIZE // 8, SIZE // 8)
 KL_WEIGHT = 1e-6
 EDGE_WEIGHT = 0.5
 PERCEPTUAL_WEIGHT = 0.1
@@ -66,19 +67,23 @@ def to_tensor(images: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
 def vae_loss(
     vae: AutoencoderKL, images: np.ndarray, batch_size: int, compiled: bool = False
 ) -> Loss:
-    """L1 + MSE of pixels, L1 of their differences (edges), and a slight KL term."""
+    """L1 + MSE of pixels, L1 of their differences (edges), how alike it looks, a slight KL term."""
     device = vae.device
     network: Callable = _reconstruct(vae)
     network = torch.compile(network) if compiled else network
+    perceptual = PerceptualLoss(device)
 
     def loss(draw: Draw) -> dict[str, Tensor]:
         x = to_tensor(images[_draw_index(len(images), batch_size, draw)], device)
-        noise = torch.randn(batch_size, 8, SIZE // 8, SIZE // 8, generator=draw.torch).to(device)
+        noise = torch.randn(batch_size, *LATENT_SHAPE, generator=draw.torch).to(device)
         with torch.autocast(device.type, torch.bfloat16):
             y, mean, logvar = network(x, noise)
-        y, mean, logvar = y.float(), mean.float(), logvar.float()
+            y = y.float()
+            looks = perceptual(y, x)
+        mean, logvar = mean.float(), logvar.float()
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).sum(dim=(1, 2, 3)).mean()
-        return {"loss": _pixel_loss(y, x) + KL_WEIGHT * kl, "psnr": _psnr(y, x), "kl": kl}
+        total = _pixel_loss(y, x) + PERCEPTUAL_WEIGHT * looks + KL_WEIGHT * kl
+        return {"loss": total, "psnr": _psnr(y, x), "perceptual": looks, "kl": kl}
 
     return loss
 
@@ -86,22 +91,22 @@ def vae_loss(
 def decoder_loss(
     vae: AutoencoderKL,
     images: np.ndarray,
+    denoised: np.ndarray,
     batch_size: int,
     compiled: bool = False,
-    denoised: np.ndarray | None = None,
 ) -> Loss:
-    """Pixels and edges as in :func:`vae_loss`, and a perceptual distance; the encoder stays.
+    """Pixels, edges and looks as in :func:`vae_loss`; the encoder stays.
 
     Parameters
     ----------
     vae : AutoencoderKL
     images : ndarray, uint8 (n, H, W, 3)
-    batch_size : int
-    compiled : bool
-    denoised : ndarray (n, C, h, w), optional
+    denoised : ndarray (n, C, h, w)
         The images' latents as the UNet denoises them (:mod:`havir_lib.mini.denoised`); half of the
         samples are decoded from these. All others are the encoder's with some noise, up to
         `LATENT_NOISE`.
+    batch_size : int
+    compiled : bool
     """
     device = vae.device
     network: Callable = _decode(vae)
@@ -113,14 +118,13 @@ def decoder_loss(
         index = _draw_index(len(images), batch_size, draw)
         x = to_tensor(images[index], device)
         amount = LATENT_NOISE * torch.rand(batch_size, 1, 1, 1, generator=draw.torch)
-        noise = torch.randn(batch_size, 8, SIZE // 8, SIZE // 8, generator=draw.torch)
+        noise = torch.randn(batch_size, *LATENT_SHAPE, generator=draw.torch)
         with torch.autocast(device.type, torch.bfloat16):
             with torch.no_grad():
                 z = vae.quant_conv(vae.encoder(x)).chunk(2, dim=1)[0].float()
             z = z + spread * (amount * noise).to(device)
-            if denoised is not None:
-                own = torch.rand(batch_size, 1, 1, 1, generator=draw.torch).to(device) < 0.5
-                z = torch.where(own, z, spread * torch.from_numpy(denoised[index]).float().to(z))
+            own = torch.rand(batch_size, 1, 1, 1, generator=draw.torch).to(device) < 0.5
+            z = torch.where(own, z, spread * torch.from_numpy(denoised[index]).float().to(z))
             y = network(z).float()
             looks = perceptual(y, x)
         total = _pixel_loss(y, x) + PERCEPTUAL_WEIGHT * looks
@@ -170,7 +174,7 @@ def measure_scaling(vae: AutoencoderKL, images: np.ndarray, batch_size: int = 32
 
 def save_vae(vae: AutoencoderKL, folder: Path, scaling_factor: float) -> None:
     """Write ``config.json`` and float16 weights, for ``havir_lib.targets.vae``."""
-    config = {k: v for k, v in vae.config.items() if k != "_use_default_values"}
+    config = {k: v for k, v in vae.config.items() if not k.startswith("_")}
     write_json(Path(folder) / "config.json", {**config, "_class_name": "AutoencoderKL",
                                               "scaling_factor": scaling_factor})  # fmt: skip
     tensors = {k: v.detach().to("cpu", torch.float16).contiguous()

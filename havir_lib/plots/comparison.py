@@ -29,7 +29,6 @@ from havir_lib.plots.style import (
 
 MEAN = "mean"
 PER_ROW = 4
-CHANCE = 0.5  # of two-way identification
 SETTINGS = ("40h", "1h", "zero-shot", "not stated", "variant")
 
 
@@ -62,7 +61,7 @@ def figure_scores(
             plot_scores(own, names, column, ax=ax, reference=reference)
             ax.set_title(metric_title(metric))
             if has_chance(metric):
-                ax.axvline(CHANCE, color=MUTED, lw=0.7, ls=(0, (3, 2)), zorder=0.5)
+                ax.axvline(METRICS[metric].chance, color=MUTED, lw=0.7, ls=(0, (3, 2)), zorder=0.5)
         for ax in axes.flat[len(metrics) :]:
             ax.set_axis_off()
         handles = _score_handles(scores, any(map(has_chance, metrics)))
@@ -192,7 +191,7 @@ def metric_title(metric: str) -> str:
 
 
 def has_chance(metric: str) -> bool:
-    """Whether a guess would score :data:`CHANCE`."""
+    """Whether it is known what a guess would score."""
     return metric in METRICS and METRICS[metric].chance is not None
 
 

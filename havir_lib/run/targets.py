@@ -10,7 +10,7 @@ from havir_lib import hub
 from havir_lib.provenance import digest
 from havir_lib.targets import Targets, compute_targets
 from havir_lib.targets.clip import clip_content
-from havir_lib.targets.vae import diffusion_folder
+from havir_lib.targets.vae import COMPONENTS, diffusion_folder
 from havir_lib.training import Predictions, token_lengths
 
 if TYPE_CHECKING:
@@ -56,8 +56,9 @@ def as_predictions(target: Targets, ids: np.ndarray) -> Predictions:
 def weights_content(run: Run) -> str:
     """Hash of what makes pictures of tokens: files of the diffusion model and of CLIP."""
     folder = diffusion_folder(run.config.weights)
-    kinds = ("*.safetensors", "*.bin", "*.json")
-    files = sorted(file for kind in kinds for file in folder.rglob(kind))
+    kinds = (".safetensors", ".bin", ".json")
+    parts = (file for part in COMPONENTS for file in (folder / part).rglob("*"))
+    files = sorted(file for file in parts if file.suffix in kinds)
     names = [file.relative_to(folder).as_posix() for file in files]
     digests = [hub.checked_digest(file) for file in files]
     return digest([names, digests, clip_content(run.config.weights)])

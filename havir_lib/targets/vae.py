@@ -24,6 +24,10 @@ if TYPE_CHECKING:  # takes seconds to import; imported where a network is made
     from diffusers import AutoencoderKL
 
 
+COMPONENTS = ("vae", "image_unet", "text_unet", "scheduler")
+"""Folders of a diffusion model, in Versatile Diffusion's hub layout."""
+
+
 def diffusion_folder(weights: Weights) -> Path:
     """Folder of the diffusion model, in Versatile Diffusion's hub layout.
 

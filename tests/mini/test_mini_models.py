@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from diffusers import DDPMScheduler
 from safetensors.torch import load_file
 
 from havir_lib.config import Weights
 from havir_lib.diffusion import load_dual_unet, save_dual_unet
 from havir_lib.diffusion.model import load_diffusion
 from havir_lib.errors import ConfigError, WeightsError
+from havir_lib.evaluation.objects import READER, load_reader
 from havir_lib.mini import clip, train_all, train_mini, unet, vae
 from havir_lib.mini.data import (
     EXPERIMENT_SEED,
@@ -21,6 +23,7 @@ from havir_lib.mini.data import (
     patch_labels,
     scene_labels,
 )
+from havir_lib.mini.encoded import Encoded
 from havir_lib.mini.fit import Draw, Schedule, make_optimisers, train_step
 from havir_lib.mini.recipe import Recipe
 from havir_lib.simulation.scenes import CATEGORIES, make_scene, render
@@ -112,7 +115,7 @@ def test_vae_learns_and_loads(scenes, tmp_path):
     loaded = load_vae(tmp_path)
     with torch.no_grad():
         z = loaded.encode(vae.to_tensor(scenes.images)).latent_dist.mean
-    assert z.shape == (4, 8, 16, 16)
+    assert z.shape == (4, 12, 16, 16)
     assert float((z * loaded.config.scaling_factor).std()) == pytest.approx(1, rel=0.02)
 
 
@@ -133,17 +136,19 @@ def test_unet_learns_and_loads(scenes, vocabulary, rng, tmp_path):
     learner = clip.Learner(tokenizer.vocab_size, scenes.patches.shape[-1])
     clip.save_clip(learner, vocabulary)
     encoder = load_clip(Weights(clip=str(vocabulary)))
-    data = unet.Encoded(
-        latents=rng.normal(size=(4, 8, 16, 16)).astype(np.float16),
+    data = Encoded(
+        latents=rng.normal(size=(4, 12, 16, 16)).astype(np.float16),
         image_tokens=encoder.image_tokens(scenes.images).numpy().astype(np.float16),
         ids=clip.tokenize_all(tokenizer, scenes.captions),
+        twin_latents=rng.normal(size=(3, 12, 16, 16)).astype(np.float16),
+        twin_ids=clip.tokenize_all(tokenizer, scenes.captions[:3]),
     )
     model = unet.build_unet()
     before, after = losses(model, unet.unet_loss(model, data, encoder, 4), steps=10)
     assert after < 0.95 * before
     save_dual_unet(model, tmp_path)
     loaded = load_dual_unet(tmp_path)
-    assert loaded.latent_shape == (8, 16, 16)
+    assert loaded.latent_shape == (12, 16, 16)
 
 
 def test_models_need_those_before_them(scenes, tmp_path, monkeypatch):
@@ -156,17 +161,16 @@ def test_models_need_those_before_them(scenes, tmp_path, monkeypatch):
 
 def test_the_whole_recipe_runs_and_continues(tmp_path):
     tiny = Schedule(steps=1, batch_size=4)
-    recipe = Recipe(
-        n_scenes=5, vae=tiny, sharpen=tiny, clip=tiny, unet=tiny, decoded=tiny, decoder=tiny
-    )
+    recipe = Recipe(n_scenes=5, vae=tiny, clip=tiny, unet=tiny, decoded=tiny, decoder=tiny)
     weights = train_all(tmp_path, recipe=recipe, workers=1)
     model = load_diffusion(weights)
-    assert model.unet.latent_shape == (8, 16, 16)
+    assert model.unet.latent_shape == (12, 16, 16)
     assert model.scheduler_config["prediction_type"] == "v_prediction"
     before = (weights / "image_unet" / "diffusion_pytorch_model.safetensors").read_bytes()
-    train_mini("unet", tmp_path, recipe=recipe, workers=1)  # all steps are done: nothing changes
+    train_mini("decoded", tmp_path, recipe=recipe, workers=1)  # all steps are done: nothing changes
     after = (weights / "image_unet" / "diffusion_pytorch_model.safetensors").read_bytes()
     assert before == after
+    assert len(load_reader(weights / READER).bias) == 41
     last = load_file(weights / "vae" / "diffusion_pytorch_model.safetensors")
     train_mini(
         "vae", tmp_path, recipe=recipe, workers=1
@@ -178,5 +182,28 @@ def test_the_whole_recipe_runs_and_continues(tmp_path):
 
 
 def test_unknown_models_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="vae, clip, unet, decoder"):
+    with pytest.raises(ConfigError, match="vae, clip, unet, decoded, decoder, reader"):
         train_mini("gan", tmp_path)
+
+
+def test_text_of_a_twin_wins_the_likelier_the_more_it_counts():
+    index, n = np.arange(4000), 3000
+    for mixing, least, most in ((0.1, 0, 0), (0.5, 0.7, 0.8), (0.9, 1, 1)):
+        twin, moved = unet._twins(index, "both", torch.full((4000,), mixing), n, Draw(0, 0))
+        assert not twin[n:].any()
+        assert twin[:n].float().mean() == pytest.approx(unet.TWINS, abs=0.03)
+        assert least <= moved[twin].float().mean() <= most
+        assert not moved[~twin].any()
+    assert not unet._twins(index, "image", torch.ones(4000), n, Draw(0, 0))[0].any()
+    twin, moved = unet._twins(index, "text", torch.zeros(4000), n, Draw(0, 0))
+    assert torch.equal(twin, moved)
+    assert twin.any()
+
+
+def test_the_clean_latents_of_a_velocity_are_where_it_leads():
+    scheduler = DDPMScheduler.from_config(unet.SCHEDULER)
+    z, noise = torch.randn(2, 3, 2, 4, 4, generator=torch.Generator().manual_seed(3))
+    time = torch.tensor([1, 500, 998])
+    noisy = scheduler.add_noise(z, noise, time)
+    found = unet._clean(unet._velocity(z, noisy, time, scheduler), noisy, time, scheduler)
+    torch.testing.assert_close(found, z, rtol=1e-3, atol=1e-3)

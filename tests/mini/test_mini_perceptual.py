@@ -67,7 +67,7 @@ def test_decoder_learns_and_the_encoder_stays(images):
     for part in (model.decoder, model.post_quant_conv):
         part.requires_grad_(True)
     before = {name: x.clone() for name, x in model.state_dict().items()}
-    loss = vae.decoder_loss(model, images, 2)
+    loss = vae.decoder_loss(model, images, np.zeros((len(images), *vae.LATENT_SHAPE), "f2"), 2)
     optimisers = make_optimisers(model, SCHEDULE)
     first = float(loss(Draw(77, 0))["loss"].detach())
     for step in range(10):

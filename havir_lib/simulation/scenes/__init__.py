@@ -13,7 +13,16 @@ from . import (  # noqa: F401  (they fill the registry)
 )
 from .attributes import ATTRIBUTES, attributes
 from .render import contact_sheet, make_scenes, render, render_many
-from .scene import CATEGORIES, LIGHTS, SETTINGS, Scene, SceneObject, complexity, make_scene
+from .scene import (
+    CATEGORIES,
+    LIGHTS,
+    SETTINGS,
+    Scene,
+    SceneObject,
+    complexity,
+    make_scene,
+    make_twin,
+)
 
 __all__ = [
     "ATTRIBUTES",
@@ -27,6 +36,7 @@ __all__ = [
     "contact_sheet",
     "make_scene",
     "make_scenes",
+    "make_twin",
     "render",
     "render_many",
 ]

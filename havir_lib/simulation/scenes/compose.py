@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,8 +56,19 @@ class Composition:
     placed: tuple[Placed, ...]
 
 
-def compose(rng: np.random.Generator) -> Composition:
-    """Draw one random scene."""
+@dataclass(frozen=True)
+class Arrangement:
+    """A backdrop and what is to be drawn on it (the main object first)."""
+
+    stage: Stage
+    layout: Layout
+    setting: Setting
+    light: Light
+    placed: tuple[Placed, ...]
+
+
+def arrange(rng: np.random.Generator) -> Arrangement:
+    """Choose setting, light and objects of one random scene, and where they are."""
     categories, settings = all_categories(), all_settings()
     main = categories[pick(rng, list(categories))]
     setting = settings[pick(rng, main.where)]
@@ -79,13 +90,50 @@ def compose(rng: np.random.Generator) -> Composition:
             if extra is not None:
                 placed.append(extra)
                 break
-    placed.sort(key=_nearness)
+    return Arrangement(stage, layout, setting, light, tuple(placed))
+
+
+def with_other_main(given: Arrangement, rng: np.random.Generator) -> Arrangement | None:
+    """The same scene with an object of another category in place of the main one.
+
+    It stands where the main one stood and is as high, unless that would make it wider than the
+    picture. What the main one held is gone. None where no other category fits the place.
+    """
+    old = given.placed[0]
+    others = [
+        category
+        for category in all_categories().values()
+        if category.zone == old.category.zone
+        and given.setting.name in category.where
+        and category.name != old.category.name
+    ]
+    if not others:
+        return None
+    category = others[int(rng.integers(len(others)))]
+    colour = pick(rng, list(category.colours))
+    pen = given.stage.sketch(0.0, flat_below=150.0)
+    look = category.draw(pen, rng, category.colours[colour])
+    x0, y0, x1, y1 = pen.box()
+    scale = min((old.box[3] - old.box[1]) / (y1 - y0), 0.95 * SIZE / (x1 - x0))
+    flip, turn = look.mirror and chance(rng, 0.5), _tilt(rng, category)
+    new = Placed(category, colour, look, pen, scale, old.x, old.y, turn, flip, True)
+    return replace(given, placed=(new, *(item for item in given.placed[1:] if not item.held)))
+
+
+def finish(given: Arrangement) -> Composition:
+    """Draw an arrangement."""
+    placed = sorted(given.placed, key=_nearness)
     for i, item in enumerate(placed):
         item.visible = _visible(item, placed[i + 1 :])
     for item in placed:
-        _draw(stage, layout, item)
-    _atmosphere(stage, setting)
-    return Composition(stage.svg(), setting, light, tuple(placed))
+        _draw(given.stage, given.layout, item)
+    _atmosphere(given.stage, given.setting)
+    return Composition(given.stage.svg(), given.setting, given.light, tuple(placed))
+
+
+def compose(rng: np.random.Generator) -> Composition:
+    """Draw one random scene."""
+    return finish(arrange(rng))
 
 
 def _nearness(item: Placed) -> tuple[int, float]:

@@ -7,18 +7,29 @@ from dataclasses import dataclass
 import numpy as np
 
 from .captions import write_captions
-from .compose import Placed, compose
+from .compose import Composition, Placed, arrange, compose, finish, with_other_main
 from .light import LIGHTS
 from .registry import all_categories, all_settings
 from .stage import SIZE
 
 STREAM = 20251122
 """First word of every scene's seed sequence, so that scenes share no stream with other parts."""
+TWINS = 20261127
+"""The same for what twins have of their own."""
 
 CATEGORIES: dict[str, int] = {name: c.coco_id for name, c in all_categories().items()}
 SETTINGS: tuple[str, ...] = tuple(all_settings())
 
-__all__ = ["CATEGORIES", "LIGHTS", "SETTINGS", "Scene", "SceneObject", "complexity", "make_scene"]
+__all__ = [
+    "CATEGORIES",
+    "LIGHTS",
+    "SETTINGS",
+    "Scene",
+    "SceneObject",
+    "complexity",
+    "make_scene",
+    "make_twin",
+]
 
 
 @dataclass(frozen=True)
@@ -72,8 +83,28 @@ def make_scene(seed: int) -> Scene:
     Scene
         With one main object, 0 to 5 others, five captions and a complexity in [0, 1].
     """
-    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([STREAM, seed])))
-    picture = compose(rng)
+    rng = _stream(STREAM, seed)
+    return _scene(seed, compose(rng), rng)
+
+
+def make_twin(seed: int) -> Scene | None:
+    """The scene of a seed with another main object in the place of its own, else the same.
+
+    Returns
+    -------
+    Scene or None
+        With captions of its own. None where no other category fits the place.
+    """
+    rng = _stream(TWINS, seed)
+    arranged = with_other_main(arrange(_stream(STREAM, seed)), rng)
+    return arranged and _scene(seed, finish(arranged), rng)
+
+
+def _stream(*words: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
+
+
+def _scene(seed: int, picture: Composition, rng: np.random.Generator) -> Scene:
     captions = write_captions(picture, rng)
     objects = tuple(_public(item) for item in picture.placed)
     return Scene(
