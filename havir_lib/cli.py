@@ -226,7 +226,9 @@ def evaluate(
 @mini.command("train")
 def mini_train(
     folder: Annotated[Path, typer.Argument(help="for checkpoints, logs and weights")],
-    which: Annotated[str, typer.Option(help="all, vae, clip, unet, decoder or reader")] = "all",
+    which: Annotated[
+        str, typer.Option(help="all, vae, clip, unet, decoded, decoder or reader")
+    ] = "all",
     effort: Annotated[float, typer.Option(help="multiplies the recipe's steps")] = 1.0,
     device: str = "auto",
 ) -> None:

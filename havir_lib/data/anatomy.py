@@ -5,7 +5,7 @@ A data set may lack any of it; maps that need it are then left out, with a sente
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +79,7 @@ class Anatomy:
         return (np.nan_to_num(signal) > 0).astype(np.float32)
 
 
-def anatomy_of(layout: NsdLayout, subject: str, depths: Sequence[str] = DEPTHS) -> Anatomy:
+def anatomy_of(layout: NsdLayout, subject: str) -> Anatomy:
     """The anatomy of a subject of NSD, or of a simulated one in its layout."""
     sides = ("lh", "rh")
     return Anatomy(
@@ -91,7 +91,7 @@ def anatomy_of(layout: NsdLayout, subject: str, depths: Sequence[str] = DEPTHS) 
         {
             (side, depth): layout.to_surface(subject, side, depth)
             for side in sides
-            for depth in depths
+            for depth in DEPTHS
         },
         {side: layout.to_fsaverage(subject, side) for side in sides},
     )

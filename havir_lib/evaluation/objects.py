@@ -44,7 +44,11 @@ class ObjectReader:
 
     def named(self, features: np.ndarray) -> np.ndarray:
         """Category of the main object, int (n,), from features (n, C * P) as the layer has them."""
-        return (pooled(features, self.n_channels) @ self.weights + self.bias).argmax(axis=1)
+        return self.named_by(pooled(features, self.n_channels))
+
+    def named_by(self, features: np.ndarray) -> np.ndarray:
+        """:meth:`named` from pooled features (n, 2 C)."""
+        return (features @ self.weights + self.bias).argmax(axis=1)
 
 
 def pooled(features: np.ndarray, n_channels: int) -> np.ndarray:

@@ -58,7 +58,7 @@ def read_objects(
     reader: ObjectReader, images: np.ndarray, device: torch.device | str = "cpu"
 ) -> np.ndarray:
     """Category of the main object of each picture, int (n,)."""
-    return (features_of(images, device) @ reader.weights + reader.bias).argmax(axis=1)
+    return reader.named_by(features_of(images, device))
 
 
 def save_reader(reader: ObjectReader, file: Path) -> None:

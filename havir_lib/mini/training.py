@@ -104,6 +104,7 @@ def train_mini(
         folder=folder / which,
         weights=folder / "weights",
         device=torch.device(device),
+        workers=workers,
         recipe=recipe,
         schedule=lambda name: recipe.schedule(name, effort, steps),
         minutes=minutes,
@@ -122,6 +123,7 @@ class Job:
     folder: Path
     weights: Path
     device: torch.device
+    workers: int | None
     recipe: Recipe
     schedule: Callable[[str], Schedule]
     minutes: float | None
@@ -140,17 +142,18 @@ def _train_vae(job: Job) -> None:
 def _train_decoder(job: Job) -> None:
     _require(job, "decoder", "vae", "clip", "unet")
     encoder = load_clip(Weights(clip=str(job.weights / "clip")), job.device)
-    images = job.scenes.images[: job.recipe.n_scenes_denoised]
-    captions = job.scenes.captions[: job.recipe.n_scenes_denoised]
+    scenes = job.scenes.first(job.recipe.n_scenes_denoised)
     diffusion = load_diffusion(job.weights, job.device)
-    latents = denoised.denoised_latents(job.folder, images, captions, diffusion, encoder)
+    latents = denoised.denoised_latents(
+        job.folder, scenes.images, scenes.captions, diffusion, encoder
+    )
     model, schedule = load_vae(job.weights, job.device), job.schedule("decoder")
     # Only the decoder learns: the latents, on which the UNet depends, stay as they are.
     model.requires_grad_(False)
     for part in (model.decoder, model.post_quant_conv):
         part.requires_grad_(True)
     compiled = schedule.steps >= WORTH_COMPILING
-    loss = vae.decoder_loss(model, images, latents, schedule.batch_size, compiled)
+    loss = vae.decoder_loss(model, scenes.images, latents, schedule.batch_size, compiled)
     fit(model, loss, schedule, job.folder, minutes=job.minutes)
     vae.save_vae(model, job.weights / "vae", diffusion.vae.config.scaling_factor)
 
@@ -181,7 +184,8 @@ def _train_decoded(job: Job) -> None:
 def _fit_unet(job: Job, schedule: Schedule, model: DualGuidedUNet, as_decoded: bool) -> None:
     encoder = load_clip(Weights(clip=str(job.weights / "clip")), job.device)
     autoencoder = load_vae(job.weights, job.device)
-    twins = load_scenes(job.folder.parent, min(job.recipe.n_twins, len(job.scenes)), twins=True)
+    n_twins = min(job.recipe.n_twins, len(job.scenes))
+    twins = load_scenes(job.folder.parent, n_twins, workers=job.workers, twins=True)
     data = unet.encode(job.folder.parent / "unet", job.scenes, twins, autoencoder, encoder)
     looks = None
     if as_decoded:
@@ -193,10 +197,9 @@ def _fit_unet(job: Job, schedule: Schedule, model: DualGuidedUNet, as_decoded: b
     unet.save_scheduler(job.weights / "scheduler")
 
 
-def _fit_reader(job: Job) -> None:
-    reader.save_reader(
-        reader.fit_reader(job.scenes.first(reader.N_LEARNING), job.device), job.weights / READER
-    )
+def _train_reader(job: Job) -> None:
+    fitted = reader.fit_reader(job.scenes.first(reader.N_LEARNING), job.device)
+    reader.save_reader(fitted, job.weights / READER)
 
 
 def _require(job: Job, which: str, *others: str) -> None:
@@ -220,5 +223,5 @@ TRAINERS = {
     "unet": _train_unet,
     "decoded": _train_decoded,
     "decoder": _train_decoder,
-    "reader": _fit_reader,
+    "reader": _train_reader,
 }

@@ -109,10 +109,8 @@ def with_other_main(given: Arrangement, rng: np.random.Generator) -> Arrangement
     ]
     if not others:
         return None
-    category = others[int(rng.integers(len(others)))]
-    colour = pick(rng, list(category.colours))
-    pen = given.stage.sketch(0.0, flat_below=150.0)
-    look = category.draw(pen, rng, category.colours[colour])
+    category = pick(rng, others)
+    pen, colour, look = _sketch(given.stage, category, 0.0, rng)
     x0, y0, x1, y1 = pen.box()
     scale = min((old.box[3] - old.box[1]) / (y1 - y0), 0.95 * SIZE / (x1 - x0))
     flip, turn = look.mirror and chance(rng, 0.5), _tilt(rng, category)
@@ -152,10 +150,12 @@ def _band(layout: Layout, zone: str) -> tuple[float, float]:
     return layout.zones.get(zone, layout.zones.get("table", layout.ground))
 
 
-def _sketch(stage: Stage, category: Category, haze: float) -> tuple[Pen, str, Look]:
-    colour = pick(stage.rng, list(category.colours))
+def _sketch(
+    stage: Stage, category: Category, haze: float, rng: np.random.Generator
+) -> tuple[Pen, str, Look]:
+    colour = pick(rng, list(category.colours))
     pen = stage.sketch(haze, flat_below=150.0)
-    return pen, colour, category.draw(pen, stage.rng, category.colours[colour])
+    return pen, colour, category.draw(pen, rng, category.colours[colour])
 
 
 def _tilt(rng: np.random.Generator, category: Category) -> float:
@@ -164,7 +164,7 @@ def _tilt(rng: np.random.Generator, category: Category) -> float:
 
 def _place_main(stage: Stage, layout: Layout, category: Category) -> Placed:
     rng = stage.rng
-    pen, colour, look = _sketch(stage, category, 0.0)
+    pen, colour, look = _sketch(stage, category, 0.0, stage.rng)
     x0, y0, x1, y1 = pen.box()
     far, near = _band(layout, category.zone)
     height = uniform(rng, 0.38, 0.66) * SIZE
@@ -196,7 +196,7 @@ def _place_extra(
     size = main_height * (category.metres / main.category.metres) ** SIZE_EXPONENT * depth
     size = min(max(size * uniform(rng, 0.85, 1.15), 7.0), 70.0)
     haze = 0.0 if far == near or layout.horizon < 50 else 0.3 * max(0.0, 1 - depth)
-    pen, colour, look = _sketch(stage, category, haze)
+    pen, colour, look = _sketch(stage, category, haze, rng)
     x0, y0, x1, y1 = pen.box()
     scale = min(size / (y1 - y0), 0.8 * SIZE / (x1 - x0))
     if aloft:
@@ -216,7 +216,7 @@ def _place_extra(
 
 def _held_umbrella(stage: Stage, person: Placed, category: Category) -> Placed:
     """Put an umbrella into a person's hand, opening above the head."""
-    pen, colour, look = _sketch(stage, category, 0.0)
+    pen, colour, look = _sketch(stage, category, 0.0, stage.rng)
     x0, y0, x1, y1 = pen.box()
     top, height = person.box[1], person.box[3] - person.box[1]
     scale = 0.72 * height / (y1 - y0)

@@ -88,7 +88,7 @@ def make_scene(seed: int) -> Scene:
 
 
 def make_twin(seed: int) -> Scene | None:
-    """The scene of a seed with another main object in the place of its own, else the same.
+    """The scene of a seed with another main object in the place of its own; the rest is the same.
 
     Returns
     -------
