@@ -1,7 +1,7 @@
-"""How the shipped small models were trained: data, steps, rates, seeds.
+"""How the small models are trained: data, steps, rates, seeds.
 
-The numbers are meant for two CPU cores with nothing beside, each stage within 90 minutes; a GPU runs
-the same recipe faster. `effort` multiplies the steps if there is more time.
+The numbers are meant for two CPU cores with nothing beside, each stage within 90 minutes; a GPU
+runs the same recipe faster. `effort` multiplies the steps if there is more time.
 """
 
 from __future__ import annotations

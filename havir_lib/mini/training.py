@@ -28,6 +28,7 @@ from havir_lib.errors import ConfigError, WeightsError
 from havir_lib.evaluation.objects import READER
 from havir_lib.mini import clip, denoised, reader, unet, vae
 from havir_lib.mini.data import SceneSet, load_scenes
+from havir_lib.mini.encoded import encode
 from havir_lib.mini.fit import Schedule, fit
 from havir_lib.mini.perceptual import PerceptualLoss
 from havir_lib.mini.recipe import WHICH, Recipe
@@ -186,7 +187,7 @@ def _fit_unet(job: Job, schedule: Schedule, model: DualGuidedUNet, as_decoded: b
     autoencoder = load_vae(job.weights, job.device)
     n_twins = min(job.recipe.n_twins, len(job.scenes))
     twins = load_scenes(job.folder.parent, n_twins, workers=job.workers, twins=True)
-    data = unet.encode(job.folder.parent / "unet", job.scenes, twins, autoencoder, encoder)
+    data = encode(job.folder.parent / "unet", job.scenes, twins, autoencoder, encoder)
     looks = None
     if as_decoded:
         perceptual = PerceptualLoss(job.device)
