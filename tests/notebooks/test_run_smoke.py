@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -50,13 +49,11 @@ def _run(workspace, *extra):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A full run, and beside it one that is killed in mid-training and started again."""
+    """A full run, and after it one that is killed in mid-training and started again."""
     whole, killed = tmp_path_factory.mktemp("whole"), tmp_path_factory.mktemp("killed")
-    with ThreadPoolExecutor() as pool:
-        first = pool.submit(_run, whole, "--full")
-        _start_and_kill(killed)
-        second = pool.submit(_run, killed)
-        return whole, first.result(), killed, second.result()
+    first = _run(whole, "--full")
+    _start_and_kill(killed)
+    return whole, first, killed, _run(killed)
 
 
 def _start_and_kill(workspace):
