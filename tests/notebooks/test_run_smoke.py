@@ -18,7 +18,7 @@ from havir_lib.paths import PROJECT_ROOT
 from havir_lib.room import needed
 from havir_lib.workflow import Plan
 
-TIMEOUT = 900
+TIMEOUT = 2400
 ACROSS_METHODS = ["best", "p_holm"]
 """Columns that depend on which other methods stand in the table."""
 OF_ALL_METHODS = {"fig3_comparison", "comparison_scores"}
