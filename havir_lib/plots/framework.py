@@ -269,4 +269,4 @@ def _text(
     weight: str = "normal", ha: str = "center", va: str = "center", spacing: float = 1.1,
 ) -> None:  # fmt: skip
     ax.text(x, y, text, color=color, fontsize=size, fontweight=weight, ha=ha, va=va,
-            linespacing=spacing, zorder=5)  # fmt: skip
+            linespacing=spacing, zorder=5, parse_math=True)  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -18,6 +19,7 @@ from havir_lib.plots.style import (
     PAGE,
     colour_of,
     figure_style,
+    has_formula,
     label_of,
     new_figure,
 )
@@ -77,6 +79,7 @@ def plot_image_grid(
     label_width: float = 26.0,
     marked: Sequence[str] = (),
     note_lines: int = 1,
+    missing: str = "",
 ) -> Figure:
     """Pictures in rows and columns.
 
@@ -90,6 +93,8 @@ def plot_image_grid(
         Text at the left of each row, wrapped to `label_width`.
     notes : rows of columns of str, optional
         Text below each picture, wrapped into at most `note_lines` lines.
+    missing : str
+        Text in empty cells.
     width, label_width : float
         Millimetres.
     marked : sequence of str
@@ -121,7 +126,7 @@ def plot_image_grid(
         for row, line in enumerate(pictures):
             for column, picture in enumerate(line):
                 ax = fig.add_axes(layout.bounds(row, column), label=f"{row}/{columns[column]}")
-                show_picture(ax, picture)
+                show_picture(ax, picture, wrap_to_width(missing, layout.cell - 1))
                 if notes is not None:
                     _note(ax, wrap_to_width(notes[row][column], layout.cell, 6.5, note_lines))
         for column, name in enumerate(columns):
@@ -131,10 +136,11 @@ def plot_image_grid(
     return fig
 
 
-def show_picture(ax: Axes, picture: Picture) -> Axes:
-    """One picture without axes; None leaves the place empty."""
+def show_picture(ax: Axes, picture: Picture, missing: str = "") -> Axes:
+    """One picture without axes; None leaves the place empty but for the text `missing`."""
     ax.set_axis_off()
     if picture is None:
+        ax.text(0.5, 0.5, missing, ha="center", va="center", color=MUTED, transform=ax.transAxes)
         return ax
     ax.imshow(picture, cmap="gray" if picture.ndim == 2 else None, vmin=0, vmax=255)
     return ax
@@ -163,7 +169,8 @@ def wrap_to_width(text: str, width: float, size: float = 7.0, max_lines: int = 9
 
 def text_width(text: str, size: float = 7.0) -> float:
     """Width of one line of the figures' typeface, in millimetres."""
-    path = TextPath((0, 0), text, size=size, prop=FontProperties(family="DejaVu Sans"))
+    with rc_context({"text.parse_math": has_formula(text)}):
+        path = TextPath((0, 0), text, size=size, prop=FontProperties(family="DejaVu Sans"))
     hinted = 1.05  # letters are put on whole pixels when drawn, which makes lines a little longer
     return hinted * path.get_extents().width / 72 * 25.4
 

@@ -159,7 +159,7 @@ def plot_agreement(data: pd.DataFrame, *, ax: Axes) -> Axes:
     ax.axvline(0, color=MUTED, lw=0.6)
     ax.set_yticks(np.arange(len(kinds))[::-1], kinds)
     ax.tick_params(axis="y", length=0)
-    ax.set_xlabel(r"rank correlation with the true signal ($\rho$)")
+    ax.set_xlabel(r"rank correlation with the true signal ($\rho$)", parse_math=True)
     ax.grid(axis="x")
     return ax
 

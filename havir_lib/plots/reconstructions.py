@@ -11,14 +11,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from havir_lib.errors import ShapeError
-from havir_lib.plots.grids import plot_image_grid, show_picture
+from havir_lib.plots.grids import Picture, plot_image_grid, show_picture
 from havir_lib.plots.style import MUTED, PAGE, figure_style, new_figure
 
 STIMULUS = "Stimulus"
+NOT_SEEN = "not shown to this subject"
 
 
 def figure_reconstructions(
-    captions: Sequence[str], stimuli: np.ndarray, reconstructions: Mapping[str, np.ndarray]
+    captions: Sequence[str], stimuli: np.ndarray, reconstructions: Mapping[str, Sequence[Picture]]
 ) -> Figure:
     """Figure 2: one row per stimulus; its caption, the stimulus, then one column per subject.
 
@@ -27,12 +28,14 @@ def figure_reconstructions(
     captions : sequence of n str
     stimuli : uint8 array, shape (n, H, W, 3)
     reconstructions : mapping
-        Subject → uint8 array (n, H, W, 3).
+        Subject → uint8 array (n, H, W, 3), or n of (H, W, 3); None where the subject did not see
+        the stimulus.
     """
     return plot_image_grid(
         _rows(stimuli, reconstructions),
         [STIMULUS, *reconstructions],
         row_labels=captions,
+        missing=NOT_SEEN,
         marked=list(reconstructions),
     )
 

@@ -15,7 +15,7 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 
 from havir_lib.io import atomic_write
-from havir_lib.plots.style import STAMP, figure_style, mm
+from havir_lib.plots.style import STAMP, figure_style, mm, parse_formulas
 from havir_lib.provenance import check_origin, write_sidecar
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,7 @@ def save_figure(
     check_origin(provenance, simulated, name)
     folder = Path(folder)
     with figure_style():
+        parse_formulas(fig)
         frame = _frame(fig, simulated)
         stamps = _stamp(fig) if simulated else []
         png = _png_bytes(fig, frame, largest_png)

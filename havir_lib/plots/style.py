@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,8 @@ CONFIGURATION_NAMES = {
     "w/o e_img": r"w/o $e'_{\mathrm{img}}$",
     "w/o z'": r"w/o $z'_{\mathrm{img}}$",
 }
+FORMULAS = frozenset(re.findall(r"\$.+?\$", " ".join(CONFIGURATION_NAMES.values())))
+"""The only formulas in labels; see :func:`parse_formulas`."""
 
 METHODS = {
     "HAVIR": "#1a1a1a",
@@ -140,6 +143,24 @@ def colour_of(name: str) -> str:
 def label_of(name: str) -> str:
     """How a configuration is written in figures; other names stand for themselves."""
     return CONFIGURATION_NAMES.get(name, name)
+
+
+def has_formula(text: str) -> bool:
+    """Whether a label holds one of the companion's own formulas."""
+    return any(formula in text for formula in FORMULAS)
+
+
+def parse_formulas(fig: Figure) -> None:
+    """Draw the names of configurations as formulas, and everything else as it is written.
+
+    Captions, names of regions, subjects and methods come from data: what they hold is no markup.
+    """
+    for ax in fig.axes:
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.get_ticklabels()  # fills them in
+    for text in fig.findobj(Text):
+        if has_formula(text.get_text()):
+            text.set_parse_math(True)
 
 
 def shades(role: str, n: int) -> list[str]:

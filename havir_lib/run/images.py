@@ -14,6 +14,7 @@ from havir_lib.config import Diffusion
 from havir_lib.devices import PRECISIONS
 from havir_lib.evaluation import get_metrics
 from havir_lib.evaluation.scoring import grouped, score_by
+from havir_lib.lookup import rows_of
 from havir_lib.run.methods import method_of
 from havir_lib.targets.vae import diffusion_folder
 from havir_lib.training import Predictions
@@ -47,8 +48,19 @@ class Reconstructions:
     image_ids: np.ndarray
 
     def of(self, ids: np.ndarray) -> np.ndarray:
-        """Images of these stimuli, in this order, (m, H, W, 3)."""
-        return self.images[pd.Index(self.image_ids).get_indexer(ids)]
+        """Images of these stimuli, in this order, (m, H, W, 3).
+
+        Raises
+        ------
+        DataError
+            If one of them was not reconstructed.
+        """
+        return self.images[rows_of(ids, self.image_ids, "reconstruction by this subject.")]
+
+    def where_seen(self, ids: np.ndarray) -> list[np.ndarray | None]:
+        """The same one by one, None where the subject did not see the stimulus."""
+        seen = np.isin(ids, self.image_ids)
+        return [self.of(ids[[i]])[0] if seen[i] else None for i in range(len(ids))]
 
 
 def load(run: Run) -> DualGuidedDiffusion:

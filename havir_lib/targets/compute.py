@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
@@ -27,6 +26,7 @@ from havir_lib.config import Config, Weights
 from havir_lib.data.stimuli import Stimuli
 from havir_lib.errors import DataError, WeightsError
 from havir_lib.io import read_json, write_json
+from havir_lib.lookup import rows_of
 from havir_lib.provenance import stamp
 from havir_lib.targets import clip, vae
 
@@ -83,14 +83,7 @@ class Targets:
 
 def target_rows(target_ids: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """Rows of the images `ids` among `target_ids`; errors as of :meth:`Targets.rows`."""
-    rows = pd.Index(target_ids).get_indexer(np.asarray(ids))
-    if (rows < 0).any():
-        missing = np.asarray(ids)[rows < 0]
-        raise DataError(
-            f"{len(missing)} of {len(ids)} images have no targets, e.g. image {missing[0]}. "
-            "Compute the targets with these images included."
-        )
-    return rows
+    return rows_of(ids, target_ids, "targets. Compute the targets with these images included.")
 
 
 def compute_targets(

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from havir_lib.errors import DataError, ShapeError, SplitError
+from havir_lib.lookup import rows_of
 
 Batch = tuple[Tensor, tuple[Tensor, ...]]
 CHECKED_AT_ONCE = 2**26  # numbers
@@ -105,12 +105,7 @@ def make_training_set(
     """
     _check_lengths(betas, image_ids, targets, target_ids)
     ids, trials = group_by_image(image_ids)
-    place = pd.Index(target_ids).get_indexer(ids)
-    if (place < 0).any():
-        raise DataError(
-            f"{(place < 0).sum()} of {len(ids)} training images have no targets, "
-            f"e.g. image {ids[place < 0][0]}. Compute the targets of all training images first."
-        )
+    place = rows_of(ids, target_ids, "targets. Compute the targets of all training images first.")
     kept = [np.ascontiguousarray(target[place]) for target in targets]
     for name, array in [("betas", betas), *(("targets", target) for target in kept)]:
         check_finite(name, array)

@@ -105,3 +105,11 @@ def test_contact_sheet_keeps_reading_order(pictures):
     filled = [ax.get_images()[0].get_array() for ax in fig.axes if ax.get_images()]
     assert len(filled) == 6
     np.testing.assert_array_equal(filled[4], pictures[1])
+
+
+def test_a_stimulus_that_a_subject_did_not_see_says_so(pictures):
+    seen = {"subj01": pictures, "subj07": [pictures[0], None, pictures[2]]}
+    fig = figure_reconstructions(["a cat", "a dog", "a cow"], pictures, seen)
+    (ax,) = [ax for ax in fig.axes if ax.get_label() == "1/subj07"]
+    assert not ax.get_images()
+    assert "not shown to this subject" in " ".join(text.get_text() for text in ax.texts).replace("\n", " ")

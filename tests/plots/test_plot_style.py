@@ -1,7 +1,10 @@
 import matplotlib as mpl
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.text import Text
 
+from havir_lib.plots.grids import text_width
+from havir_lib.plots.saving import save_figure
 from havir_lib.plots.style import (
     CONFIGURATIONS,
     METHODS,
@@ -57,3 +60,18 @@ def test_role_map_goes_from_pale_to_dark(role):
     assert steps == sorted(steps, reverse=True)
     tones = [luminance(c) for c in shades(role, 5)]
     assert tones == sorted(tones)
+
+
+def test_text_from_data_is_no_markup(tmp_path):
+    """A caption with two dollar signs, even a broken formula, is drawn as it is written."""
+    said = r"a $5 note $ and \frac{ a $x^2$"
+    with figure_style():
+        fig = new_figure(60, 40)
+        ax = fig.subplots()
+        ax.set_yticks([0, 1], [label_of("w/o e_cap"), said])
+        ax.set_title(said)
+    save_figure(fig, tmp_path, "f", {"data": "measured"}, simulated=False)
+    read = {text.get_text(): text.get_parse_math() for text in fig.findobj(Text)}
+    assert read[said] is False
+    assert read[label_of("w/o e_cap")] is True
+    assert text_width(said) > text_width("a 5 note  and frac a x2")

@@ -39,3 +39,14 @@ def test_real_data_are_not_simulated(tmp_path):
 def test_unknown_device_is_refused_before_anything_is_computed(tmp_path):
     with pytest.raises(ConfigError, match="device"):
         open_run("smoke", {"device": "tpu", "workspace": str(tmp_path)})
+
+
+def test_a_stimulus_that_a_subject_did_not_see_has_no_reconstruction():
+    pictures = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
+    made = images.Reconstructions(pictures, np.array([5, 9]))
+    np.testing.assert_array_equal(made.of(np.array([9, 5])), pictures[::-1])
+    with pytest.raises(DataError, match="no reconstruction by this subject.*image 7"):
+        made.of(np.array([5, 7]))
+    first, none, last = made.where_seen(np.array([5, 7, 9]))
+    assert none is None
+    np.testing.assert_array_equal([first, last], pictures)

@@ -1,0 +1,43 @@
+"""Find images by their ids. What is not there is an error, never another image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from havir_lib.errors import DataError
+
+
+def rows_of(ids: np.ndarray | Sequence[int], among: np.ndarray, what: str) -> np.ndarray:
+    """Rows at which images stand in an array that has one row per image.
+
+    Parameters
+    ----------
+    ids : ndarray of int (m,)
+    among : ndarray of int (n,)
+        The array's image ids.
+    what : str
+        What the images should have, and how to get it, for the message: "targets. Compute …".
+
+    Returns
+    -------
+    ndarray of int (m,)
+
+    Raises
+    ------
+    DataError
+        If an image is not there, or the array has more than one row for an image.
+    """
+    ids, index = np.asarray(ids), pd.Index(among)
+    if not index.is_unique:
+        twice = index[index.duplicated()][0]
+        raise DataError(f"Expected one row per image, found several of image {twice}: {what}")
+    rows = index.get_indexer(ids)
+    if (rows < 0).any():
+        missing = ids[rows < 0]
+        raise DataError(
+            f"{len(missing)} of {len(ids)} images have no {what} The first is image {missing[0]}."
+        )
+    return rows
