@@ -55,6 +55,24 @@ def _has_mps() -> bool:
     return torch.backends.mps.is_available()
 
 
+def has_bfloat16(device: torch.device | str) -> bool:
+    """Whether a processor computes in bfloat16 by itself; others emulate it, much slower.
+
+    GPUs: NVIDIA's from Ampere on. Processors: Intel's from Cooper Lake on, AMD's from Zen 4 on
+    (instructions AVX512_BF16 or AMX).
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+
+
+def mixed_precision(device: torch.device | str) -> torch.autocast:
+    """Context for training: products in bfloat16 where the processor has it, else in float32."""
+    device = torch.device(device)
+    return torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device))
+
+
 def describe_device(device: torch.device) -> str:
     """One line for logs and notebooks."""
     if device.type == "cuda":

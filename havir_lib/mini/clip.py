@@ -24,6 +24,7 @@ from tokenizers import Tokenizer as Bpe
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from havir_lib.devices import mixed_precision
 from havir_lib.io import atomic_write, write_json, write_text
 from havir_lib.mini.data import LABELS, PATCH, SIZE, SceneSet
 from havir_lib.mini.fit import Draw, Loss
@@ -170,7 +171,7 @@ def clip_loss(learner: Learner, scenes: SceneSet, tokenizer: Tokenizer, batch_si
         x = torch.from_numpy(scenes.images[index]).to(device).permute(0, 3, 1, 2).float() / 255
         labels = torch.from_numpy(scenes.labels[index]).to(device).float()
         patches = torch.from_numpy(scenes.patches[index]).to(device).float()
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed_precision(device):
             similar, label_logits, patch_logits, shapes = learner(
                 (x - mean) / std, ids[index, caption].to(device)
             )

@@ -15,6 +15,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from tqdm import tqdm
 
+from havir_lib.devices import mixed_precision
 from havir_lib.io import save_arrays
 from havir_lib.mini.data import SceneSet
 from havir_lib.mini.vae import to_tensor
@@ -78,7 +79,7 @@ def encode_latents(scenes: SceneSet, vae: AutoencoderKL, batch_size: int = 64) -
     parts = []
     for start in tqdm(range(0, len(scenes), batch_size), desc="latents", unit=f"x{batch_size}"):
         x = to_tensor(scenes.images[start : start + batch_size], vae.device)
-        with torch.autocast(vae.device.type, torch.bfloat16):
+        with mixed_precision(vae.device):
             mean = vae.encode(x).latent_dist.mean.float()
         parts.append((mean * vae.config.scaling_factor).cpu().numpy().astype(np.float16))
     return np.concatenate(parts)

@@ -21,6 +21,7 @@ from diffusers import AutoencoderKL, DDPMScheduler
 from torch import Tensor
 from torch.nn import functional as F
 
+from havir_lib.devices import mixed_precision
 from havir_lib.diffusion import DualGuidedUNet, build_dual_unet
 from havir_lib.io import write_json
 from havir_lib.mini.data import SceneSet
@@ -170,14 +171,14 @@ def unet_loss(
         noisy = scheduler.add_noise(fading(z, seen, time, scheduler, draw), noise, time)
         target = _velocity(z, noisy, time, scheduler)
         noisy = noisy.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed_precision(device):
             predicted = unet(noisy, time, image, text, mixing.to(device)).float()
         each = F.mse_loss(predicted, target, reduction="none").mean(dim=(1, 2, 3))
         if looks is None:
             return {"loss": each.mean()}
         some = draw.numpy.choice(batch_size, min(N_LOOKS, batch_size), replace=False)
         shown = _clean(predicted[some], noisy[some], time[some], scheduler)
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed_precision(device):
             distance = looks(shown, index[some], moved[some])
         total = each.mean() + LOOKS_WEIGHT * distance
         return {"loss": total, "latents": each.mean(), "looks": distance}

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from havir_lib.devices import mixed_precision
 from havir_lib.io import atomic_write, write_json
 from havir_lib.mini.data import SIZE
 from havir_lib.mini.fit import Draw, Loss
@@ -76,7 +77,7 @@ def vae_loss(
     def loss(draw: Draw) -> dict[str, Tensor]:
         x = to_tensor(images[_draw_index(len(images), batch_size, draw)], device)
         noise = torch.randn(batch_size, *LATENT_SHAPE, generator=draw.torch).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed_precision(device):
             y, mean, logvar = network(x, noise)
             y = y.float()
             looks = perceptual(y, x)
@@ -119,7 +120,7 @@ def decoder_loss(
         x = to_tensor(images[index], device)
         amount = LATENT_NOISE * torch.rand(batch_size, 1, 1, 1, generator=draw.torch)
         noise = torch.randn(batch_size, *LATENT_SHAPE, generator=draw.torch)
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed_precision(device):
             with torch.no_grad():
                 z = vae.quant_conv(vae.encoder(x)).chunk(2, dim=1)[0].float()
             z = z + spread * (amount * noise).to(device)
