@@ -59,12 +59,12 @@ def has_bfloat16(device: torch.device | str) -> bool:
     """Whether a processor computes in bfloat16 by itself; others emulate it, much slower.
 
     GPUs: NVIDIA's from Ampere on. Processors: Intel's from Cooper Lake on, AMD's from Zen 4 on
-    (instructions AVX512_BF16 or AMX).
+    (instructions AVX512_BF16).
     """
     device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
 def mixed_precision(device: torch.device | str) -> torch.autocast:

@@ -10,7 +10,13 @@ import pandas as pd
 from havir_lib.errors import DataError
 
 
-def rows_of(ids: np.ndarray | Sequence[int], among: np.ndarray, what: str) -> np.ndarray:
+def rows_of(
+    ids: np.ndarray | Sequence[int],
+    among: np.ndarray,
+    what: str,
+    advice: str = "",
+    images: str = "images",
+) -> np.ndarray:
     """Rows at which images stand in an array that has one row per image.
 
     Parameters
@@ -18,8 +24,8 @@ def rows_of(ids: np.ndarray | Sequence[int], among: np.ndarray, what: str) -> np
     ids : ndarray of int (m,)
     among : ndarray of int (n,)
         The array's image ids.
-    what : str
-        What the images should have, and how to get it, for the message: "targets. Compute …".
+    what, advice, images : str
+        For the message: what the images should have, how to get it, which images they are.
 
     Returns
     -------
@@ -33,11 +39,10 @@ def rows_of(ids: np.ndarray | Sequence[int], among: np.ndarray, what: str) -> np
     ids, index = np.asarray(ids), pd.Index(among)
     if not index.is_unique:
         twice = index[index.duplicated()][0]
-        raise DataError(f"Expected one row per image, found several of image {twice}: {what}")
+        raise DataError(f"Expected one row per image, found several {what} of image {twice}.")
     rows = index.get_indexer(ids)
     if (rows < 0).any():
         missing = ids[rows < 0]
-        raise DataError(
-            f"{len(missing)} of {len(ids)} images have no {what} The first is image {missing[0]}."
-        )
+        said = f"{len(missing)} of {len(ids)} {images} have no {what}, e.g. image {missing[0]}."
+        raise DataError(f"{said} {advice}".rstrip())
     return rows

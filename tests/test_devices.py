@@ -30,3 +30,11 @@ def test_the_driver_needed_and_found_are_named(monkeypatch, tmp_path, cuda, expe
     monkeypatch.setattr(torch.version, "cuda", cuda)
     assert expected in devices.describe_driver()
     assert "535.104" in devices.describe_driver()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_training_is_in_bfloat16_only_where_the_processor_has_it(monkeypatch, there):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": there})
+    with devices.mixed_precision("cpu"):
+        made = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert made.dtype == (torch.bfloat16 if there else torch.float32)

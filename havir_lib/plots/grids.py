@@ -121,12 +121,13 @@ def plot_image_grid(
     titles = [wrap_to_width(label_of(name), layout.cell + 1) for name in columns]
     n_lines = max(len(title.splitlines()) for title in titles)
     layout = replace(layout, head=3.0 * n_lines + 2.0 if n_lines else 0.0)
+    missing = wrap_to_width(missing, layout.cell - 1)
     with figure_style():
         fig = new_figure(width, layout.height, layout=None)
         for row, line in enumerate(pictures):
             for column, picture in enumerate(line):
                 ax = fig.add_axes(layout.bounds(row, column), label=f"{row}/{columns[column]}")
-                show_picture(ax, picture, wrap_to_width(missing, layout.cell - 1))
+                show_picture(ax, picture, missing)
                 if notes is not None:
                     _note(ax, wrap_to_width(notes[row][column], layout.cell, 6.5, note_lines))
         for column, name in enumerate(columns):

@@ -61,6 +61,8 @@ CONFIGURATION_NAMES = {
 }
 FORMULAS = frozenset(re.findall(r"\$.+?\$", " ".join(CONFIGURATION_NAMES.values())))
 """The only formulas in labels; see :func:`parse_formulas`."""
+POWER = r"$\mathdefault{"
+"""How matplotlib begins the tick labels of a logarithmic axis."""
 
 METHODS = {
     "HAVIR": "#1a1a1a",
@@ -146,8 +148,8 @@ def label_of(name: str) -> str:
 
 
 def has_formula(text: str) -> bool:
-    """Whether a label holds one of the companion's own formulas."""
-    return any(formula in text for formula in FORMULAS)
+    """Whether a label holds one of the companion's own formulas, or is a power on a log axis."""
+    return text.startswith(POWER) or any(formula in text for formula in FORMULAS)
 
 
 def parse_formulas(fig: Figure) -> None:

@@ -55,12 +55,12 @@ class Reconstructions:
         DataError
             If one of them was not reconstructed.
         """
-        return self.images[rows_of(ids, self.image_ids, "reconstruction by this subject.")]
+        return self.images[rows_of(ids, self.image_ids, "reconstruction by this subject")]
 
     def where_seen(self, ids: np.ndarray) -> list[np.ndarray | None]:
         """The same one by one, None where the subject did not see the stimulus."""
-        seen = np.isin(ids, self.image_ids)
-        return [self.of(ids[[i]])[0] if seen[i] else None for i in range(len(ids))]
+        made = dict(zip(self.image_ids.tolist(), self.images, strict=True))
+        return [made.get(image) for image in ids.tolist()]
 
 
 def load(run: Run) -> DualGuidedDiffusion:

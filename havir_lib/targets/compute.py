@@ -83,7 +83,8 @@ class Targets:
 
 def target_rows(target_ids: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """Rows of the images `ids` among `target_ids`; errors as of :meth:`Targets.rows`."""
-    return rows_of(ids, target_ids, "targets. Compute the targets with these images included.")
+    advice = "Compute the targets with these images included."
+    return rows_of(ids, target_ids, "targets", advice)
 
 
 def compute_targets(

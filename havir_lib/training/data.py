@@ -105,7 +105,8 @@ def make_training_set(
     """
     _check_lengths(betas, image_ids, targets, target_ids)
     ids, trials = group_by_image(image_ids)
-    place = rows_of(ids, target_ids, "targets. Compute the targets of all training images first.")
+    advice = "Compute the targets of all training images first."
+    place = rows_of(ids, target_ids, "targets", advice, "training images")
     kept = [np.ascontiguousarray(target[place]) for target in targets]
     for name, array in [("betas", betas), *(("targets", target) for target in kept)]:
         check_finite(name, array)

@@ -75,3 +75,14 @@ def test_text_from_data_is_no_markup(tmp_path):
     assert read[said] is False
     assert read[label_of("w/o e_cap")] is True
     assert text_width(said) > text_width("a 5 note  and frac a x2")
+
+
+def test_powers_on_a_logarithmic_axis_are_formulas(tmp_path):
+    with figure_style():
+        fig = new_figure(60, 40)
+        ax = fig.subplots()
+        ax.set(yscale="log", ylim=(1, 1000))
+    save_figure(fig, tmp_path, "f", {"data": "measured"}, simulated=False)
+    powers = [text for text in ax.get_yticklabels() if "10^" in text.get_text()]
+    assert powers
+    assert all(text.get_parse_math() for text in powers)

@@ -176,7 +176,7 @@ def test_select_follows_the_ids(rng):
     chosen = targets.select(np.array([20, 30]))
     np.testing.assert_array_equal(chosen.image_ids, [20, 30])
     np.testing.assert_array_equal(chosen.text_tokens, targets.text_tokens[[2, 0]])
-    with pytest.raises(DataError, match="1 of 2 images have no targets.*image 50"):
+    with pytest.raises(DataError, match="1 of 2 images have no targets, e.g. image 50"):
         targets.select(np.array([20, 50]))
 
 

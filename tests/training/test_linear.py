@@ -43,5 +43,5 @@ def test_tokens_alone_are_the_same(arrays):
 
 def test_images_without_targets_are_refused(arrays):
     (betas, new), (_, image, _) = arrays
-    with pytest.raises(DataError, match="1 of 3 images have no targets.*image 5"):
+    with pytest.raises(DataError, match="1 of 3 images have no targets, e.g. image 5"):
         decoded_tokens(of_the_first_voxel, betas, IMAGES, new, image, np.array([9, 3, 4, 7]))
