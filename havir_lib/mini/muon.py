@@ -44,12 +44,20 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: Tensor, rounds: int = 5) -> Tensor:
-    """Nearly the orthogonal factor of a matrix's polar decomposition, by Newton-Schulz rounds."""
+    """Nearly the orthogonal factor of a matrix's polar decomposition, by Newton-Schulz rounds.
+
+    Every round multiplies ``x`` by a polynomial of ``x @ x.T``; rounds are taken on this smaller
+    matrix, and their product meets ``x`` once: a third of the time for 3 x 3 convolutions.
+    """
     a, b, c = COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
     x = x / (x.norm() + 1e-7)
+    square = x @ x.T
+    product = identity = torch.eye(len(x), dtype=x.dtype, device=x.device)
     for _ in range(rounds):
-        square = x @ x.T
-        x = a * x + (b * square + c * square @ square) @ x
+        factor = a * identity + b * square + c * square @ square
+        product = factor @ product
+        square = factor @ square @ factor
+    x = product @ x
     return x.T if tall else x
