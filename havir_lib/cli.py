@@ -71,7 +71,7 @@ def run(
     _stop_if_missing(profile, given)
     plan = Plan.of(profile, given)
     typer.echo(check_room(plan.config, plan.workspace))
-    if code := supervise(plan.write(), cores, snakemake_args or []):
+    if code := supervise(plan.folder, plan.jobs, cores, snakemake_args or []):
         typer.echo(outcome(plan.folder, code), err=True)
         raise typer.Exit(code)
     made = {

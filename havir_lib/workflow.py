@@ -23,7 +23,6 @@ from havir_lib.download import manifest
 from havir_lib.pages.index import promised
 from havir_lib.paths import PROJECT_ROOT, Workspace, workspace_of
 from havir_lib.provenance import digest, source_digest
-from havir_lib.runner.supervisor import write_plan
 
 PER_SUBJECT = ("04_structural_generator", "05_semantic_extractor")
 AFTER = {
@@ -141,9 +140,10 @@ class Plan:
         """The page that shows everything."""
         return str(self.workspace.root / "report.html")
 
-    def write(self) -> Path:
-        """Write the steps where the runner reads them (:mod:`havir_lib.runner`)."""
-        return write_plan(self.folder, {step.name: asdict(step) for step in self.steps})
+    @property
+    def jobs(self) -> dict[str, dict]:
+        """The steps as the runner reads them (:mod:`havir_lib.runner`)."""
+        return {step.name: asdict(step) for step in self.steps}
 
     @property
     def steps(self) -> list[Step]:

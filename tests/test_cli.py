@@ -7,8 +7,9 @@ import sys
 from typer.testing import CliRunner
 
 from havir_lib import cli
+from havir_lib.io import write_json
 from havir_lib.paths import PROJECT_ROOT
-from havir_lib.runner.supervisor import snakemake
+from havir_lib.runner.supervisor import PLAN, snakemake
 from havir_lib.workflow import Plan
 
 runner = CliRunner()
@@ -47,7 +48,9 @@ def test_paper_without_data_says_how_to_give_it():
 
 
 def test_snakemake_call_carries_settings_and_extra_arguments(tmp_path):
-    plan = Plan.of("smoke", {"workspace": str(tmp_path)}).write()
+    plan = Plan.of("smoke", {"workspace": str(tmp_path)})
+    write_json(plan.folder / PLAN, plan.jobs)
+    plan = plan.folder / PLAN
     command = snakemake(plan, "2", ["--executor", "slurm"])
     assert command[command.index("--cores") + 1] == "2"
     assert command[command.index("--directory") + 1] == str(tmp_path)

@@ -19,9 +19,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from havir_lib.io import read_json, sha256_of, write_json
+from havir_lib.locks import holder, take
 from havir_lib.provenance import digest
 
 log = logging.getLogger(__name__)
@@ -59,12 +58,22 @@ def cached(root: Path, kind: str, recipe: dict[str, Any], build: Callable[[Path]
         _say_once(kind, "found in cache")
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
+    with _alone(folder.with_suffix(".lock"), kind):
         if not is_finished(folder):  # another process may have finished it while we waited
             _say_if_damaged(folder)
             _say_once(kind, "computing")
             _build(folder, recipe, build)
     return folder
+
+
+@contextmanager
+def _alone(path: Path, kind: str) -> Iterator[None]:
+    if (lock := take(path, patience=0)) is None:
+        log.info("%s: waiting for %s, which computes it", kind, holder(path))
+        lock = take(path)
+    assert lock is not None
+    with lock:
+        yield
 
 
 _collected: ContextVar[set[str] | None] = ContextVar("_collected", default=None)

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from filelock import FileLock, Timeout
-
 from havir_lib import hub
 from havir_lib.config import Config, Download
 from havir_lib.download import coco
@@ -23,6 +21,7 @@ from havir_lib.download.plan import Sizes, survey
 from havir_lib.download.sources import Interrupted, Remote, Source, WebSource
 from havir_lib.download.transfer import LONGEST_PAUSE, Stopped, check
 from havir_lib.errors import DataError
+from havir_lib.locks import holder, take
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -183,15 +182,11 @@ class Session:
             If one does.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".havir_download.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
+        path = folder / ".havir_download.lock"
+        if (lock := take(path, patience=0)) is None:
             raise DataError(
-                f"{folder}: expected to be the only download there, found another one running "
-                f"({lock.lock_file}). Wait for it, or end it."
-            ) from None
-        try:
+                f"{folder}: expected to be the only download there, found another one running: "
+                f"{holder(path)}. Wait for it, or end it."
+            )
+        with lock:
             yield
-        finally:
-            lock.release()

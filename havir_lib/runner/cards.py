@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shutil
 import subprocess
@@ -13,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
+
+from havir_lib.locks import take
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
@@ -45,26 +46,22 @@ def lease(names: list[str], poll_seconds: float = 0.5) -> Iterator[str]:
     A lease is a locked file, which the system unlocks when its process ends, however it ends. The
     files lie in the machine's temporary folder, so that two runs do not share a card either.
     """
-    locks = {name: FileLock(_folder() / f"{quote(name, safe='')}.lock") for name in names}
-    while (held := _first_free(locks)) is None:
+    paths = {name: _folder() / f"{quote(name, safe='')}.lock" for name in names}
+    while (held := _first_free(paths)) is None:
         time.sleep(poll_seconds)
+    name, lock = held
     try:
-        yield held
+        yield name
     finally:
-        locks[held].release()
+        lock.release()
 
 
 def _folder() -> Path:
-    folder = Path(tempfile.gettempdir()) / f"havir-cards-{getpass.getuser()}"
+    folder = Path(tempfile.gettempdir()) / f"havir-cards-{os.getuid()}"
     folder.mkdir(exist_ok=True)
     return folder
 
 
-def _first_free(locks: dict[str, FileLock]) -> str | None:
-    for name, lock in locks.items():
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            continue
-        return name
-    return None
+def _first_free(paths: dict[str, Path]) -> tuple[str, FileLock] | None:
+    tried = ((name, take(path, patience=0)) for name, path in paths.items())
+    return next(((name, lock) for name, lock in tried if lock is not None), None)

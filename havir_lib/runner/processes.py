@@ -10,7 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
-from filelock import FileLock
+
+from havir_lib.locks import take
 
 PATIENCE = 10.0
 """Seconds between asking a process to end and ending it."""
@@ -52,6 +53,6 @@ def follow(lock: Path) -> None:
 
 
 def _end_with(lock: Path) -> None:
-    FileLock(lock).acquire(poll_interval=0.5)
+    take(lock)
     end_children(patience=2)
     os._exit(128 + signal.SIGHUP)

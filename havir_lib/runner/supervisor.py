@@ -5,46 +5,59 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from havir_lib.errors import RunError
 from havir_lib.io import read_json, write_json
+from havir_lib.locks import holder, take
 from havir_lib.paths import PROJECT_ROOT
 from havir_lib.runner import cards, environment, processes
 from havir_lib.runner.step import SCHEDULER, STOPPED
 
+PLAN = "plan.json"
 SUPERVISOR = "run.lock"
 """Held while a run goes on."""
 ELSEWHERE = ("--profile", "--executor", "--workflow-profile")
 """Options by which Snakemake runs steps on other machines, whose cards and memory it counts."""
 
 
-def supervise(plan: Path, cores: str, extra: Sequence[str]) -> int:
-    """Run a plan to its end or its first failure; Snakemake's exit code.
+def supervise(folder: Path, steps: dict[str, dict], cores: str, extra: Sequence[str]) -> int:
+    """Run steps to their end or the first failure; Snakemake's exit code.
 
     Ended by a signal, it ends everything below; killed outright, everything below notices.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder ``run`` of a workspace; nothing in it is touched while another run holds it.
+    steps : dict
+        Name to :class:`havir_lib.workflow.Step`, as a dict; written to ``plan.json``.
+    cores : str
+        How many, or ``"all"``.
+    extra : sequence of str
+        Further arguments for Snakemake.
 
     Raises
     ------
     RunError
-        If another run of this workspace is going on.
+        If another run of this workspace is going on, or its file system has no locks.
     """
-    folder = plan.parent
-    lock = FileLock(folder / SUPERVISOR)
-    try:
-        lock.acquire(timeout=3)  # what a killed run left behind ends within two seconds
-    except Timeout:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / SUPERVISOR
+    lock = take(path, patience=3)  # what a killed run left behind ends within two seconds
+    if lock is None:
         raise RunError(
-            f"Another run is going on in {folder.parent}. Wait for it, or end it."
-        ) from None
+            f"Another run is going on in {folder.parent}: {holder(path)}. Wait for it, or end it; "
+            """or let this one have a folder of its own: --overrides '{"workspace": "FOLDER"}'."""
+        )
     with lock:
+        write_json(folder / PLAN, steps)
         (folder / STOPPED).unlink(missing_ok=True)
         processes.pass_signals_on()
-        command = snakemake(plan, cores, extra)
+        command = snakemake(folder / PLAN, cores, extra)
         return subprocess.call(command, cwd=PROJECT_ROOT, env=environment.for_scheduler(folder))
 
 
@@ -67,27 +80,21 @@ def limits(plan: Path, extra: Sequence[str]) -> list[str]:
     return ["--resources", f"mem_mb={memory}", *found]
 
 
-def begin(folder: Path) -> FileLock:
+def begin(folder: Path) -> FileLock | None:
     """For Snakemake itself: end with the supervisor, and let steps end with Snakemake.
 
     A Snakemake that another one started, as on Slurm's machines, finds the lock taken.
     """
     if not _free(folder / SUPERVISOR):
         processes.follow(folder / SUPERVISOR)
-    lock = FileLock(folder / SCHEDULER)
-    with suppress(Timeout):
-        lock.acquire(timeout=0)
-    return lock
+    return take(folder / SCHEDULER, patience=0)
 
 
 def _free(path: Path) -> bool:
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return False
-    lock.release()
-    return True
+    lock = take(path, patience=0)
+    if lock is not None:
+        lock.release()
+    return lock is not None
 
 
 def outcome(folder: Path, code: int) -> str:
@@ -95,9 +102,3 @@ def outcome(folder: Path, code: int) -> str:
     if (path := folder / STOPPED).is_file():
         return "The run stopped in {step}: {what} (log: {log})".format(**read_json(path))
     return f"The run stopped outside of its steps, with code {code}: Snakemake says why, above."
-
-
-def write_plan(folder: Path, steps: dict[str, dict]) -> Path:
-    """Write ``plan.json`` into the folder ``run`` of a workspace."""
-    write_json(folder / "plan.json", steps)
-    return folder / "plan.json"

@@ -126,7 +126,10 @@ def write_hdf5(path: Path, betas: np.ndarray, ijk: np.ndarray, shape: tuple[int,
     """
     n_trials = len(betas)
     columns = np.ascontiguousarray(betas.T.astype("<i2"))
-    with atomic_write(path) as temporary, h5py.File(temporary, "w", libver="earliest") as file:
+    with (
+        atomic_write(path) as temporary,
+        h5py.File(temporary, "w", libver="earliest", locking=False) as file,
+    ):
         dataset = file.create_dataset(
             "betas",
             shape=(n_trials, *shape[::-1]),

@@ -67,7 +67,10 @@ def write_stimuli(design: Experiment, size: int, root: Path, workers: int) -> No
     """
     captions, values, infos = [], [], []
     shape = (len(design.scene_seeds), size, size, 3)
-    with atomic_write(root / STIMULI) as temporary, h5py.File(temporary, "w") as file:
+    with (
+        atomic_write(root / STIMULI) as temporary,
+        h5py.File(temporary, "w", locking=False) as file,
+    ):
         brick = file.create_dataset(
             "imgBrick",
             shape,
@@ -126,6 +129,6 @@ def _compact_json(content: dict) -> str:
 
 def read_images(root: Path, ids: np.ndarray) -> np.ndarray:
     """Pictures of the 0-based nsdIds `ids`, uint8 (n, size, size, 3), in the order asked for."""
-    with h5py.File(root / STIMULI, "r") as file:
+    with h5py.File(root / STIMULI, "r", locking=False) as file:
         brick = file["imgBrick"]
         return np.stack([brick[int(k)] for k in ids])

@@ -1,5 +1,6 @@
 """Plans of recorded fake work, which the real scheduler and the real runner carry out."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,7 +8,6 @@ import time
 
 import pytest
 
-from havir_lib.io import write_json
 from havir_lib.paths import PROJECT_ROOT
 
 WORK = """
@@ -38,12 +38,13 @@ def step(folder, name, seconds=0.3, after=(), gpu=0, mem_mb=100, threads=1):
 
 
 SUPERVISE = """
+import json
 import sys
 from pathlib import Path
 from havir_lib.runner.supervisor import outcome, supervise
-plan = Path(sys.argv[1])
-code = supervise(plan, sys.argv[2], sys.argv[3:])
-print(outcome(plan.parent, code) if code else "done", flush=True)
+folder = Path(sys.argv[1])
+code = supervise(folder, json.loads(sys.argv[2]), sys.argv[3], sys.argv[4:])
+print(outcome(folder, code) if code else "done", flush=True)
 sys.exit(code)
 """
 
@@ -54,9 +55,16 @@ def start(tmp_path):
     started = []
 
     def begin(folder, steps, *extra, cores="8", **variables):
-        write_json(folder / "run" / "plan.json", steps)
         process = subprocess.Popen(
-            [sys.executable, "-c", SUPERVISE, str(folder / "run" / "plan.json"), cores, *extra],
+            [
+                sys.executable,
+                "-c",
+                SUPERVISE,
+                str(folder / "run"),
+                json.dumps(steps),
+                cores,
+                *extra,
+            ],
             cwd=PROJECT_ROOT,
             env=os.environ | {"TMPDIR": str(tmp_path), **variables},
             stdout=subprocess.PIPE,

@@ -67,9 +67,13 @@ def test_two_runs_of_one_workspace_are_refused(start, tmp_path):
     steps = {"s": step(tmp_path, "s", seconds=30)}
     first = start(tmp_path, steps)
     pid_of(tmp_path / "s.began")
-    said, _ = start(tmp_path, steps).communicate(timeout=60)
+    plan = (tmp_path / "run" / "plan.json").read_text()
+    said, _ = start(tmp_path, {"t": step(tmp_path, "t")}).communicate(timeout=60)
     assert "Another run is going on" in said
+    assert f"process {first.pid} of " in said
     assert first.poll() is None
+    assert (tmp_path / "run" / "plan.json").read_text() == plan
+    assert not (tmp_path / "t.json").exists()
 
 
 FAILURES = {
