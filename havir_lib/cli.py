@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -178,7 +179,7 @@ def download(
         get.fetch_all(config, root, **chosen, accept_terms=accept_terms, ask=ask, say=typer.echo)
     except KeyboardInterrupt:
         typer.echo("Stopped. Run the same command again to continue.", err=True)
-        raise typer.Exit(130) from None
+        os._exit(130)  # at once: a thread may wait for a silent server, and holds nothing whole
 
 
 def _names(text: str) -> list[str]:

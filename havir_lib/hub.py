@@ -22,6 +22,7 @@ from huggingface_hub.file_download import repo_folder_name
 
 from havir_lib.errors import WeightsError
 from havir_lib.io import read_json, sha256_of, write_json, write_text
+from havir_lib.locks import take
 
 LOCK = "havir.lock.json"
 CHECKSUMS = "checksums.json"
@@ -88,9 +89,11 @@ def locked(repository: str, revision: str, cache: str | None = None) -> Revision
 def lock(repository: str, revision: str, meant: Revision, cache: str | None = None) -> None:
     """Remember what `revision` means from now on, also as the hub's own reference."""
     folder = repository_folder(repository, cache)
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
-    content = read_json(path) if path.is_file() else {}
-    write_json(path, {**content, revision: asdict(meant)})
+    with take(folder / f".{LOCK}.held"):
+        content = read_json(path) if path.is_file() else {}
+        write_json(path, {**content, revision: asdict(meant)})
     if not _COMMIT.fullmatch(revision):
         write_text(folder / "refs" / revision, meant.commit)
 

@@ -31,6 +31,9 @@ from havir_lib.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
 
+PATIENCE = 3.0
+"""Seconds that files which are fetched have to stop when one fails or the user interrupts."""
+
 
 def fetch_all(
     config: Config,
@@ -134,15 +137,15 @@ def _fetch_all(session: Session, tasks: Sequence[Task]) -> list[str]:
     """Fetch several files at a time; the first that fails stops the others where they are."""
     checked: list[str] = []
     with progress_bar(sum(task.remote.size for task in tasks), "downloading") as bar:
-        with ThreadPoolExecutor(session.settings.jobs) as pool:
-            futures = [pool.submit(_fetch_one, session, task, bar) for task in tasks]
-            try:
-                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            finally:  # also when the user interrupts: let each thread end after its block
-                unfinished = any(not future.done() for future in futures)
-                if unfinished or any(future.exception() for future in futures):
-                    session.stop.set()
-                    pool.shutdown(wait=True, cancel_futures=True)
+        pool = ThreadPoolExecutor(session.settings.jobs)
+        futures = [pool.submit(_fetch_one, session, task, bar) for task in tasks]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:  # also when the user interrupts, who does not wait for a server that is silent
+            session.stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            wait(futures, timeout=PATIENCE)
+        done = {future for future in futures if future.done() and not future.cancelled()}
         errors = [future.exception() for future in done if future.exception()]
         if errors:
             raise next((e for e in errors if not isinstance(e, Stopped)), errors[0])

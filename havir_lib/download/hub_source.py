@@ -7,6 +7,7 @@ bytes come through the same resumed and checked transfer as everything else.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable, Iterator
 
 from huggingface_hub import HfApi, hf_hub_url
@@ -17,7 +18,7 @@ from huggingface_hub.utils import build_hf_headers
 from havir_lib import hub
 from havir_lib.config import Download
 from havir_lib.download.checksum import Checksum
-from havir_lib.download.sources import Interrupted, Remote, WebSource
+from havir_lib.download.sources import Interrupted, Remote, WebSource, seconds_of
 from havir_lib.errors import WeightsError
 
 log = logging.getLogger(__name__)
@@ -82,10 +83,12 @@ class HubSource(WebSource):
         """Size and checksum of every file of a revision."""
         return {name: _remote(file) for name, file in meant.files.items()}
 
-    def read(self, name: str, start: int, etag: str | None) -> Iterator[bytes]:
+    def read(
+        self, name: str, start: int, etag: str | None, stop: threading.Event, hint: str = ""
+    ) -> Iterator[bytes]:
         """Stream a file of the commit from byte `start` on."""
         url = hf_hub_url(self.repository, name, revision=self.meant.commit, endpoint=self._endpoint)
-        return super().read(url, start, None)
+        return super().read(url, start, None, stop, hint)
 
     def _ask(self) -> hub.Revision:
         place = f"{self.repository} at {self.revision}"
@@ -98,7 +101,8 @@ class HubSource(WebSource):
             )
         except HfHubHTTPError as error:
             if error.response.status_code in (408, 429) or error.response.status_code >= 500:
-                raise Interrupted(f"{place}: {_first_line(error)}") from error
+                pause = seconds_of(error.response.headers.get("Retry-After"))
+                raise Interrupted(f"{place}: {_first_line(error)}", pause) from error
             raise WeightsError(
                 f"The Hugging Face hub gives nothing for {place} ({_first_line(error)}). Check "
                 "weights.diffusion, weights.clip and their revisions, and any access token."

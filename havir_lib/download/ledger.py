@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
 
 from havir_lib.download.sources import Remote
-from havir_lib.errors import DataError
 from havir_lib.io import read_json, write_json
+from havir_lib.locks import take
+
+log = logging.getLogger(__name__)
 
 NAME = ".havir_checked.json"
+KEYS = ("size", "changed_ns", "etag", "checked")
 
 
 class Ledger:
@@ -24,14 +28,17 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
         self._lock = threading.Lock()
-        self._entries: dict[str, dict] = {}
-        if self.path.is_file():
-            try:
-                self._entries = dict(read_json(self.path))
-            except (ValueError, TypeError) as error:
-                raise DataError(
-                    f"{self.path} is damaged ({error}). Delete it; the files are then checked anew."
-                ) from None
+        self._entries = self._read()
+
+    def _read(self) -> dict[str, dict]:
+        try:
+            entries = read_json(self.path)
+            return {name: {key: entry[key] for key in KEYS} for name, entry in entries.items()}
+        except FileNotFoundError:
+            return {}
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            log.warning("%s is damaged (%s); files are checked anew.", self.path, error)
+            return {}
 
     def checked(self, path: Path, remote: Remote | None = None) -> str | None:
         """What was compared of a file, or None if it changed since, on either side.
@@ -53,8 +60,8 @@ class Ledger:
     def record(self, path: Path, remote: Remote, checked: str) -> None:
         """Write down that a file equals the server's."""
         entry = {**_state(path), "etag": remote.etag, "checked": checked}
-        with self._lock:
-            self._entries[self._name(path)] = entry
+        with self._lock, take(self.path.with_suffix(".lock")):
+            self._entries = self._read() | {self._name(path): entry}  # others write there, too
             write_json(self.path, self._entries)
 
     def _name(self, path: Path) -> str:

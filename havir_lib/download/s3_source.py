@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -10,17 +11,11 @@ import boto3
 import urllib3
 from botocore import UNSIGNED
 from botocore.config import Config as BotoConfig
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    IncompleteReadError,
-    ReadTimeoutError,
-    ResponseStreamingError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 
 from havir_lib.config import Download
-from havir_lib.download.checksum import BLOCK, from_etag
-from havir_lib.download.sources import Interrupted, Remote, fault
+from havir_lib.download.checksum import from_etag
+from havir_lib.download.sources import Interrupted, Remote, WebSource, fault
 
 TERMS_HINT = (
     "NSD is read without an account; if its owners now ask for one, the access form says how."
@@ -32,6 +27,7 @@ class S3Source:
 
     def __init__(self, bucket: str, settings: Download) -> None:
         self.bucket = bucket
+        self._web = WebSource(settings)
         self._client = boto3.client(
             "s3",
             endpoint_url=settings.endpoint_url,
@@ -72,15 +68,13 @@ class S3Source:
                 return replace(known, checksum=from_etag(known.etag, part["ContentLength"]))
             return known
 
-    def read(self, name: str, start: int, etag: str | None) -> Iterator[bytes]:
-        """Stream an object from byte `start` on."""
-        version = {"IfMatch": etag} if etag else {}
-        with self._faults(name):
-            response = self._client.get_object(
-                Bucket=self.bucket, Key=name, Range=f"bytes={start}-", **version
-            )
-            with contextlib.closing(response["Body"]) as body:
-                yield from iter(lambda: body.read(BLOCK), b"")
+    def read(
+        self, name: str, start: int, etag: str | None, stop: threading.Event
+    ) -> Iterator[bytes]:
+        """Stream an object from byte `start` on, as a page: unsigned, it has a plain address."""
+        where = {"Bucket": self.bucket, "Key": name}
+        address = self._client.generate_presigned_url("get_object", Params=where)
+        yield from self._web.read(address, start, etag, stop, TERMS_HINT)
 
     @contextlib.contextmanager
     def _faults(self, name: str) -> Iterator[None]:
@@ -88,10 +82,9 @@ class S3Source:
         try:
             yield
         except ClientError as error:
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            about = error.response["ResponseMetadata"]
             reason = error.response.get("Error", {}).get("Message", "")
-            raise fault(place, status, reason, TERMS_HINT) from error
-        except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError) as error:
-            raise Interrupted(f"{place}: {error}") from error
+            asked = about.get("HTTPHeaders", {}).get("retry-after")
+            raise fault(place, about["HTTPStatusCode"], reason, TERMS_HINT, asked) from error
         except (BotoCoreError, urllib3.exceptions.HTTPError, ConnectionError) as error:
             raise Interrupted(f"{place}: {error}") from error

@@ -19,7 +19,7 @@ from havir_lib.download.ledger import Ledger
 from havir_lib.download.manifest import manifest
 from havir_lib.download.plan import Sizes, survey
 from havir_lib.download.sources import Interrupted, Remote, Source, WebSource
-from havir_lib.download.transfer import LONGEST_PAUSE, Stopped, check
+from havir_lib.download.transfer import Stopped, check, pause_after
 from havir_lib.errors import DataError
 from havir_lib.locks import holder, take
 
@@ -102,7 +102,7 @@ class Session:
                 return attempt()
             except Interrupted as error:
                 last = error
-                pause = min(self.settings.retry_seconds * 2**failures, LONGEST_PAUSE)
+                pause = pause_after(error, failures, self.settings)
                 if failures + 1 < self.settings.attempts and self.stop.wait(pause):
                     raise Stopped from None
         raise DataError(

@@ -8,6 +8,10 @@ from a given position on. Faults come out as three kinds: :class:`Interrupted` (
 from __future__ import annotations
 
 import contextlib
+import email.utils
+import re
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,12 +20,30 @@ import requests
 import urllib3
 
 from havir_lib.config import Download
-from havir_lib.download.checksum import BLOCK, Checksum, from_etag
+from havir_lib.download.checksum import Checksum, from_etag
+from havir_lib.download.watch import Watch
 from havir_lib.errors import DataError
+
+BLOCK = 1 << 16
+"""Bytes read at a time; fewer within ``download.timeout_seconds`` is too slow."""
 
 
 class Interrupted(Exception):
-    """The connection broke, or the server is busy: the same request may work in a moment."""
+    """The connection broke, or the server is busy: the same request may work in a moment.
+
+    Attributes
+    ----------
+    pause : float
+        Seconds that the server asks to wait.
+    """
+
+    def __init__(self, message: str, pause: float = 0.0) -> None:
+        super().__init__(message)
+        self.pause = pause
+
+
+class TooSlow(Interrupted):
+    """So few bytes came that waiting for the rest makes no sense."""
 
 
 class NotThere(DataError):
@@ -60,8 +82,10 @@ class Source(Protocol):
     def describe(self, name: str, known: Remote | None = None) -> Remote:
         """One file, with its checksum if there is any way to learn it."""
 
-    def read(self, name: str, start: int, etag: str | None) -> Iterator[bytes]:
-        """The bytes from `start` on, of the version `etag`."""
+    def read(
+        self, name: str, start: int, etag: str | None, stop: threading.Event
+    ) -> Iterator[bytes]:
+        """The bytes from `start` on, of the version `etag`; fewer if `stop` is set meanwhile."""
 
 
 class WebSource:
@@ -98,29 +122,37 @@ class WebSource:
         if known is not None:
             return known
         with self._request("HEAD", name) as response:
-            length = response.headers.get("Content-Length")
+            size = _size(name, response.headers.get("Content-Length"))
             etag = response.headers.get("ETag")
             amazon = response.headers.get("Server") == "AmazonS3"
-        if length is None:
-            raise DataError(
-                f"{name}: expected the server to state the file's size, which it does not; a "
-                "complete copy could not be told from a cut one. Fetch the file by hand."
-            )
-        return Remote(int(length), from_etag(etag) if etag and amazon else None, etag)
+        return Remote(size, from_etag(etag) if etag and amazon else None, etag)
 
-    def read(self, name: str, start: int, etag: str | None) -> Iterator[bytes]:
-        """Stream from byte `start` on."""
+    def read(
+        self,
+        name: str,
+        start: int,
+        etag: str | None,
+        stop: threading.Event,
+        hint: str = "",
+    ) -> Iterator[bytes]:
+        """Stream from byte `start` on; `hint` says what to do if the server refuses."""
         headers = {"Range": f"bytes={start}-"}
         if etag and not etag.startswith("W/"):  # a weak tag does not promise the same bytes
             headers["If-Match"] = etag
-        with self._request("GET", name, headers) as response:
-            if start and response.status_code != 206:
-                raise Changed(f"{name}: the server sent the whole file instead of its rest")
-            yield from response.raw.stream(BLOCK, decode_content=False)
+        with self._request("GET", name, headers, hint) as response:
+            _check_range(name, start, response)
+            blocks = response.raw.stream(BLOCK, decode_content=False)
+            watch = Watch(response.raw.shutdown, self._timeout, stop)
+            try:
+                with watch:
+                    yield from watch.each(blocks)
+            finally:
+                if watch.late:
+                    raise TooSlow(f"{name}: less than {BLOCK} bytes in {self._timeout:g} s")
 
     @contextlib.contextmanager
     def _request(
-        self, method: str, url: str, headers: dict[str, str] | None = None
+        self, method: str, url: str, headers: dict[str, str] | None = None, hint: str = ""
     ) -> Iterator[requests.Response]:
         try:
             with requests.request(
@@ -132,16 +164,57 @@ class WebSource:
                 allow_redirects=True,
             ) as response:
                 if response.status_code >= 400:
-                    raise fault(url, response.status_code, response.reason)
+                    asked = response.headers.get("Retry-After")
+                    raise fault(url, response.status_code, response.reason, hint, asked)
                 yield response
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise Interrupted(f"{url}: {error}") from error
 
 
-def fault(place: str, status: int, reason: str, hint: str = "") -> Exception:
-    """The exception that an HTTP status stands for."""
+def _size(name: str, length: str | None) -> int:
+    if length is None or not re.fullmatch(r"\s*[0-9]+\s*", length):
+        found = "which it does not" if length is None else f"found Content-Length: {length}"
+        raise DataError(
+            f"{name}: expected the server to state the file's size, {found}; a complete copy "
+            "could not be told from a cut one. Fetch the file by hand."
+        )
+    return int(length)
+
+
+def _check_range(name: str, start: int, response: requests.Response) -> None:
+    """Refuse bytes that are not those from `start` on."""
+    coding = response.headers.get("Content-Encoding", "identity")
+    if coding != "identity":
+        raise DataError(
+            f"{name}: expected the file as it is, found it sent as {coding}. A proxy may do that; "
+            "fetch the file by hand, or from elsewhere."
+        )
+    if response.status_code == 206:
+        sent = response.headers.get("Content-Range", "")
+        if not re.match(rf"bytes\s+{start}-", sent):
+            raise Changed(f"{name}: asked for bytes from {start} on, got {sent or 'no position'}")
+    elif start:
+        raise Changed(f"{name}: the server sent the whole file instead of its rest")
+
+
+def fault(
+    place: str, status: int, reason: str, hint: str = "", retry_after: str | None = None
+) -> Exception:
+    """The exception that an HTTP status stands for.
+
+    Parameters
+    ----------
+    place : str
+        Address, for the message.
+    status, reason
+        As the server answered.
+    hint : str
+        What to do where it refuses.
+    retry_after : str, optional
+        The header of that name: seconds, or a date.
+    """
     if status in (408, 425, 429) or status >= 500:
-        return Interrupted(f"{place}: {status} {reason}")
+        return Interrupted(f"{place}: {status} {reason}", seconds_of(retry_after))
     if status in (412, 416):  # another version, or one that ends before the position asked for
         return Changed(f"{place}: {status} {reason}")
     if status in (401, 403):
@@ -151,3 +224,14 @@ def fault(place: str, status: int, reason: str, hint: str = "") -> Exception:
         )
     kind = NotThere if status in (404, 410) else DataError
     return kind(f"{place}: expected the file, found {status} {reason}. Check the address.")
+
+
+def seconds_of(retry_after: str | None) -> float:
+    """Seconds from now that a ``Retry-After`` header means; 0 for none, nonsense and the past."""
+    text = (retry_after or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0

@@ -12,18 +12,21 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from havir_lib.config import Download
-from havir_lib.download.sources import Changed, Interrupted, Remote, Source
+from havir_lib.download.sources import Changed, Interrupted, Remote, Source, TooSlow
 from havir_lib.errors import DataError
 from havir_lib.io import read_json, write_json
+from havir_lib.locks import holder, take
 
 log = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 60.0  # seconds
+LONGEST_PAUSE = 60.0  # seconds, of our own choice
+LONGEST_ASKED = 600.0  # seconds, if the server asks for more than that
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 AGAIN = "Run the same command again"
 
@@ -68,7 +71,9 @@ def fetch(
     advance : callable
         Told how many bytes came (negative when some have to come again).
     stop : threading.Event, optional
-        Set it to end the transfer within a block.
+        Set it to end the transfer at once.
+
+    Another process that fetches the same file into the same place is waited for.
 
     Returns
     -------
@@ -84,6 +89,46 @@ def fetch(
     """
     stop = stop or threading.Event()
     path.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(path, stop) as waited:
+        if waited and (checked := _came_meanwhile(path, remote, name)):
+            advance(remote.size)
+            return checked
+        return _fetch(source, name, path, remote, settings, advance, stop)
+
+
+@contextmanager
+def _alone(path: Path, stop: threading.Event) -> Iterator[bool]:
+    """Hold the lock of a file that is fetched; whether another process was waited for."""
+    place, waited = path.with_name(f"{path.name}.part.lock"), False
+    while (lock := take(place, patience=0)) is None:
+        if not waited:
+            log.info("%s: waiting for %s, which fetches it", path, holder(place))
+        waited = True
+        if stop.wait(1.0):
+            raise Stopped
+    with lock:
+        try:
+            yield waited
+        finally:
+            place.unlink(missing_ok=True)  # while it is held: whoever waits for it takes a new one
+
+
+def _came_meanwhile(path: Path, remote: Remote, name: str) -> str | None:
+    try:
+        return check(path, remote, source_of=name, remove=False)
+    except (DataError, FileNotFoundError):
+        return None
+
+
+def _fetch(
+    source: Source,
+    name: str,
+    path: Path,
+    remote: Remote,
+    settings: Download,
+    advance: Callable[[int], None],
+    stop: threading.Event,
+) -> str:
     try:
         _begin(path, remote)
         advance(partial_size(path))
@@ -145,10 +190,16 @@ def check(
 def _begin(path: Path, remote: Remote) -> None:
     """Forget an unfinished file of another version; write down which version this is."""
     version = {"etag": remote.etag, "size": remote.size}
-    note = _note(path)
-    if not (note.is_file() and read_json(note) == version):
+    if _noted(path) != version:
         part_of(path).unlink(missing_ok=True)
-        write_json(note, version)
+        write_json(_note(path), version)
+
+
+def _noted(path: Path) -> Any:
+    try:
+        return read_json(_note(path))
+    except (FileNotFoundError, ValueError):  # none, or cut short: then it says nothing
+        return None
 
 
 def _note(path: Path) -> Path:
@@ -180,13 +231,19 @@ def _complete(
             advance(-start)
             restarted = True
         except Interrupted as error:
-            failures = 0 if partial_size(path) > start else failures + 1
+            moves = partial_size(path) > start and not isinstance(error, TooSlow)
+            failures = 0 if moves else failures + 1
             if failures >= settings.attempts:
                 raise _given_up(name, path, remote, settings, error) from error
             log.info("%s; trying again", error)
-            pause = min(settings.retry_seconds * 2 ** max(failures - 1, 0), LONGEST_PAUSE)
-            if stop.wait(pause):
+            if stop.wait(pause_after(error, max(failures - 1, 0), settings)):
                 raise Stopped from None
+
+
+def pause_after(error: Interrupted, failures: int, settings: Download) -> float:
+    """Seconds until the next try: doubled with every failure, or as long as the server asks."""
+    own = min(settings.retry_seconds * 2**failures, LONGEST_PAUSE)
+    return max(own, min(error.pause, LONGEST_ASKED))
 
 
 def _append(
@@ -200,7 +257,7 @@ def _append(
 ) -> None:
     position = start
     with part_of(path).open("ab") as file:
-        for block in source.read(name, start, remote.etag):
+        for block in source.read(name, start, remote.etag, stop):
             position += len(block)
             if position > remote.size:
                 _discard(file)
@@ -233,7 +290,7 @@ def _given_up(
 ) -> DataError:
     return DataError(
         f"{path.name} from {name}: expected {remote.size} bytes, found {partial_size(path)}; the "
-        f"last {settings.attempts} tries brought nothing more ({error}). Check the connection. "
+        f"last {settings.attempts} tries brought too little ({error}). Check the connection. "
         f"{AGAIN}: it continues from there."
     )
 

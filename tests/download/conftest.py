@@ -5,6 +5,7 @@ import io
 import json
 import re
 import threading
+import time
 import urllib.error
 import urllib.request
 import zipfile
@@ -34,11 +35,12 @@ CAPTIONS = {
 
 @dataclass
 class Fault:
-    """What goes wrong with requests for bytes whose path contains `path`, the first `times`.
+    """What goes wrong with requests whose path contains `path`, the first `times`.
 
     `cut`: bytes after which the connection breaks; `status`: answered instead; `flip`: position
     of a byte that is changed; `ends`: bytes after which the server believes the file to end;
-    `more`: bytes added; `slow`: an event that is waited for before the second half.
+    `more`: bytes added; `slow`: an event that is waited for before the second half; `drip`: pause
+    in seconds after each byte; `headers`: sent in place of the right ones, left out if empty.
     """
 
     path: str
@@ -49,6 +51,9 @@ class Fault:
     ends: int | None = None
     more: int = 0
     slow: threading.Event | None = None
+    drip: float | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    method: str = "GET"
 
 
 @dataclass
@@ -62,9 +67,9 @@ class Faulty:
     def spoil(self, path: str = "streams", **kind) -> None:
         self.faults.append(Fault(path, **kind))
 
-    def fault(self, path: str) -> Fault | None:
+    def fault(self, path: str, method: str) -> Fault | None:
         for fault in self.faults:
-            if fault.path in path and fault.times > 0:
+            if fault.method == method and fault.path in path and fault.times > 0:
                 fault.times -= 1
                 return fault
         return None
@@ -95,9 +100,11 @@ class Handler(BaseHTTPRequestHandler):
         fault = None
         if body and "list-type" not in self.path and "/api/" not in self.path:
             self.state.asked.append((self.path, self.headers.get("Range", "")))
-            fault = self.state.fault(self.path)
+            fault = self.state.fault(self.path, "GET")
+        elif not body:
+            fault = self.state.fault(self.path, "HEAD")
         if fault and fault.status:
-            return self._status(fault.status)
+            return self._status(fault.status, fault.headers)
         if self.headers.get("If-Match", headers.get("ETag")) != headers.get("ETag"):
             return self._status(412)
         if fault and fault.ends is not None:
@@ -110,11 +117,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send(self, data, start, headers, fault, body):
         self.send_response(206 if "Range" in self.headers else 200)
-        for name, value in headers.items():
-            self.send_header(name, value)
+        headers = headers | {"Content-Length": str(len(data) - start)}
         if "Range" in self.headers:
-            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-        self.send_header("Content-Length", str(len(data) - start))
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+        for name, value in (headers | (fault.headers if fault else {})).items():
+            if value:
+                self.send_header(name, value)
         self.end_headers()
         if not body:
             return
@@ -125,6 +133,11 @@ class Handler(BaseHTTPRequestHandler):
         rest = data[start:]
         if fault and fault.cut is not None:
             rest = rest[: fault.cut]
+        if fault and fault.drip:
+            for position in range(len(rest)):
+                self.wfile.write(rest[position : position + 1])
+                self.wfile.flush()
+                time.sleep(fault.drip)
         half = len(rest) // 2
         self.wfile.write(rest[:half])
         if fault and fault.slow:
@@ -133,8 +146,10 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(rest[half:])
         self.close_connection = True
 
-    def _status(self, status: int) -> None:
+    def _status(self, status: int, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Length", "0")
         self.end_headers()
 

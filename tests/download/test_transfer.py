@@ -7,13 +7,16 @@ import subprocess
 import threading
 import time
 from dataclasses import replace
+from email.utils import formatdate
 
 import pytest
 
+from havir_lib.config import Download
 from havir_lib.download.checksum import Checksum
+from havir_lib.download.ledger import Ledger
 from havir_lib.download.s3_source import S3Source
-from havir_lib.download.sources import Changed, Interrupted, Remote, WebSource
-from havir_lib.download.transfer import Stopped, fetch, part_of, partial_size
+from havir_lib.download.sources import Changed, Interrupted, Remote, WebSource, seconds_of
+from havir_lib.download.transfer import Stopped, fetch, part_of, partial_size, pause_after
 from havir_lib.errors import DataError
 
 SWAV = "/deepcluster/swav_800ep_pretrain.pth.tar"
@@ -49,6 +52,7 @@ def _nothing_under_its_name(path):
     return not path.exists() and {p.name for p in path.parent.iterdir()} <= {
         f"{path.name}.part",
         f"{path.name}.part.json",
+        f"{path.name}.part.lock",
     }
 
 
@@ -267,17 +271,176 @@ def test_web_checks_a_checksum_known_in_advance(config, web, tmp_path):
     assert list(tmp_path.glob("alexnet*")) == []
 
 
+NEVER = threading.Event()
+
+
 def test_web_faults(config, web):
     source = WebSource(config.download)
     with pytest.raises(DataError, match="found 404"):
         source.describe(f"{web.url}/nothing")
     web.spoil("swav", status=403, times=1)
     with pytest.raises(DataError, match="refuses it.*403.*proxy"):
-        list(source.read(web.url + SWAV, 0, None))
+        list(source.read(web.url + SWAV, 0, None, NEVER))
     web.spoil("swav", status=500, times=1)
     with pytest.raises(Interrupted):
-        list(source.read(web.url + SWAV, 0, None))
+        list(source.read(web.url + SWAV, 0, None, NEVER))
     with pytest.raises(Changed):
-        list(source.read(web.url + SWAV, 5, '"another version"'))
+        list(source.read(web.url + SWAV, 5, '"another version"', NEVER))
     with pytest.raises(Interrupted):
         source.describe("http://127.0.0.1:1/nobody-listens")
+
+
+def test_a_server_that_drips_is_given_up(source, config, large, tmp_path, bucket):
+    """Bytes that come one by one are no progress, even though each try brings some."""
+    key, _ = large
+    bucket.spoil(key, drip=0.01)
+    impatient = config.download.model_copy(update={"timeout_seconds": 0.5, "attempts": 2})
+    source = S3Source(config.download.nsd_bucket, impatient)
+    began = time.monotonic()
+    with pytest.raises(DataError, match=r"brought too little .*less than 65536 bytes in 0.5 s"):
+        fetch(source, key, tmp_path / "betas.hdf5", source.describe(key), impatient)
+    assert time.monotonic() - began < 20
+    assert partial_size(tmp_path / "betas.hdf5") > 0
+
+
+def test_asked_to_stop_it_does_not_wait_for_bytes(source, config, large, tmp_path, bucket):
+    key, _ = large
+    bucket.spoil(key, slow=threading.Event())
+    stop = threading.Event()
+    threading.Timer(0.5, stop.set).start()
+    began = time.monotonic()
+    with pytest.raises(Stopped):
+        fetch(source, key, tmp_path / "x", source.describe(key), config.download, stop=stop)
+    assert time.monotonic() - began < 10
+
+
+RANGES = ["bytes 0-899/900", "bytes 351-899/900", "", "bytes */900", "items 350-899/900", "350"]
+
+
+@pytest.mark.parametrize("given", RANGES)
+def test_a_rest_that_is_another_part_of_the_file_is_not_appended(config, web, tmp_path, given):
+    source, path, url = WebSource(config.download), tmp_path / "swav.pth", web.url + SWAV
+    remote = source.describe(url)
+    web.spoil("swav", cut=350, times=1)
+    web.spoil("swav", headers={"Content-Range": given}, times=1)
+    fetch(source, url, path, remote, config.download)
+    assert path.read_bytes() == web.files[SWAV]
+    assert [header for _, header in web.asked] == ["bytes=0-", "bytes=350-", "bytes=0-"]
+
+
+@pytest.mark.parametrize("given", ["", "-5", "9e2", "900, 900", "0x384", "many", "9.5", "\u0663"])
+def test_odd_sizes_are_an_error(config, web, given):
+    web.spoil("swav", headers={"Content-Length": given.encode().decode("latin-1")}, method="HEAD")
+    with pytest.raises(DataError, match="expected the server to state the file's size"):
+        WebSource(config.download).describe(web.url + SWAV)
+
+
+def test_compressed_on_the_way_is_an_error(config, web, tmp_path):
+    source, url = WebSource(config.download), web.url + SWAV
+    web.spoil("swav", headers={"Content-Encoding": "gzip"})
+    with pytest.raises(DataError, match="found it sent as gzip"):
+        fetch(source, url, tmp_path / "x", source.describe(url), config.download)
+
+
+def test_a_busy_server_says_when_to_come_again(get, bucket):
+    bucket.spoil(status=429, times=1, headers={"Retry-After": "1"})
+    began = time.monotonic()
+    get()
+    assert time.monotonic() - began >= 1
+
+
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [
+        ("7", 7, 7), (" 0 ", 0, 0), (None, 0, 0), ("", 0, 0), ("soon", 0, 0), ("-3", 0, 0),
+        ("1.5", 0, 0), ("\u00b2", 0, 0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
+        (formatdate(time.time() + 100, usegmt=True), 60, 101), ("Wed, 99 Oct 9999", 0, 0),
+    ],
+)  # fmt: skip
+def test_when_to_come_again(header, least, most):
+    assert least <= seconds_of(header) <= most
+
+
+def test_the_longest_pause():
+    settings = Download(retry_seconds=1)
+    assert pause_after(Interrupted(""), 0, settings) == 1
+    assert pause_after(Interrupted(""), 9, settings) == 60
+    assert pause_after(Interrupted("", 100), 0, settings) == 100
+    assert pause_after(Interrupted("", 1e9), 0, settings) == 600
+
+
+SIDECARS = [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"etag": 3}', b'{"size": "many"}']
+
+
+@pytest.mark.parametrize("content", SIDECARS)
+def test_a_damaged_note_of_an_unfinished_file(get, path, objects, key, bucket, content):
+    bucket.spoil(cut=300, times=1)
+    bucket.spoil(cut=0)
+    with pytest.raises(DataError):
+        get()
+    path.with_name(f"{path.name}.part.json").write_bytes(content)
+    bucket.faults.clear()
+    get()
+    assert path.read_bytes() == objects[key]
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": 1}', b'{"a": {}}', b"\xff"])
+def test_a_damaged_ledger_is_begun_anew(tmp_path, content, caplog):
+    (tmp_path / ".havir_checked.json").write_bytes(content)
+    (tmp_path / "a").write_bytes(b"12")
+    ledger = Ledger(tmp_path)
+    assert ledger.checked(tmp_path / "a") is None
+    assert "is damaged" in caplog.text
+    ledger.record(tmp_path / "a", Remote(2), "size")
+    assert Ledger(tmp_path).checked(tmp_path / "a") == "size"
+
+
+def test_two_ledgers_of_one_folder_lose_nothing(tmp_path):
+    for name in "ab":
+        (tmp_path / name).write_bytes(b"12")
+    first, second = Ledger(tmp_path), Ledger(tmp_path)
+    first.record(tmp_path / "a", Remote(2), "size")
+    second.record(tmp_path / "b", Remote(2), "MD5")
+    known = Ledger(tmp_path)
+    assert (known.checked(tmp_path / "a"), known.checked(tmp_path / "b")) == ("size", "MD5")
+
+
+def test_two_that_fetch_the_same_file_fetch_it_once(get, path, objects, key, bucket, caplog):
+    caplog.set_level("INFO")
+    going_on = threading.Event()
+    bucket.spoil(slow=going_on, times=1)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if get() == "size and MD5" else 1
+        finally:
+            os._exit(code)
+    deadline = time.monotonic() + 60
+    while not bucket.asked and time.monotonic() < deadline:
+        time.sleep(0.01)
+    threading.Timer(0.5, going_on.set).start()
+    assert get() == "size and MD5"
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert path.read_bytes() == objects[key]
+    assert len(bucket.asked) == 1
+    assert f"waiting for process {child} of" in caplog.text
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_whoever_waits_goes_on_where_a_killed_one_was(get, path, objects, key, bucket):
+    bucket.spoil(slow=threading.Event(), times=1)
+    child = os.fork()
+    if child == 0:
+        try:
+            get()
+        finally:
+            os._exit(0)
+    deadline = time.monotonic() + 60
+    while not bucket.asked and time.monotonic() < deadline:
+        time.sleep(0.01)
+    threading.Timer(0.5, os.kill, (child, signal.SIGKILL)).start()
+    assert get() == "size and MD5"
+    os.waitpid(child, 0)
+    assert path.read_bytes() == objects[key]
