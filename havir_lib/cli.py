@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from havir_lib import doctor as environment
-from havir_lib.errors import HavirError
+from havir_lib.errors import ConfigError, HavirError
+from havir_lib.parse import read_overrides
 from havir_lib.paths import PROJECT_ROOT
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def run(
     ] = None,
 ) -> None:
     """Run every notebook of a profile and make its figures, tables and report."""
+    from havir_lib.names import check_names
     from havir_lib.reports.html import MEASURED_NOTE
     from havir_lib.room import check_room
     from havir_lib.runner.supervisor import outcome, supervise
@@ -71,6 +72,7 @@ def run(
     given = {**_settings(overrides, data), **({"comparison.full": True} if full else {})}
     _stop_if_missing(profile, given)
     plan = Plan.of(profile, given)
+    check_names(plan.config)
     typer.echo(check_room(plan.config, plan.workspace))
     if code := supervise(plan.folder, plan.jobs, cores, snakemake_args or []):
         typer.echo(outcome(plan.folder, code), err=True)
@@ -126,9 +128,13 @@ def publish(profile: Profile = "demo") -> None:
 
 
 def _settings(overrides: str, data: Path | None = None) -> dict[str, Any]:
-    """Dotted keys and values; a folder of data is one of them."""
-    given = json.loads(overrides)
-    return given if data is None else given | {"data.root": str(data)}
+    """Dotted keys and values; a folder of data, which must exist, is one of them."""
+    given = read_overrides(overrides)
+    if data is None:
+        return given
+    if not data.expanduser().is_dir():
+        raise ConfigError(f"--data {data}: expected a folder, but there is none.")
+    return given | {"data.root": str(data)}
 
 
 def _stop_if_missing(profile: str, settings: dict[str, Any]) -> None:
@@ -162,7 +168,7 @@ def download(
     """Fetch and check the data and weights that a profile needs; run again to continue."""
     from havir_lib import download as get
 
-    settings = json.loads(overrides)
+    settings = read_overrides(overrides)
     if endpoint_url is not None:
         settings["download.endpoint_url"] = endpoint_url
     config = get.open_profile(profile, settings, data)
@@ -211,13 +217,24 @@ def evaluate(
     profile: Profile = "demo",
     data: DataFolder = None,
     overrides: Overrides = "{}",
+    subject: Annotated[str, typer.Option(help="whose test images; default: the base's")] = "",
+    ids: Annotated[
+        Path | None, typer.Option(help="text file of the ids to score, if not the test images")
+    ] = None,
 ) -> None:
-    """Score any method's reconstructions with the metrics of a profile."""
+    """Score any method's reconstructions with the metrics of a profile.
+
+    To have them in Table III and Figure 3: run with comparison.pictures, the folder by name.
+    """
     from havir_lib.evaluation import evaluate_folder, summarise
+    from havir_lib.evaluation.folder import read_ids
 
     opened = _open(profile, overrides, data)
     settings = opened.config.evaluation
-    scores = evaluate_folder(folder, opened.stimuli, settings.metrics, device=str(opened.device))
+    chosen = read_ids(ids) if ids else opened.test_images(subject or opened.base_subject)
+    device = str(opened.device)
+    scores = evaluate_folder(folder, opened.stimuli, settings.metrics, chosen, device)
+    typer.echo(f"{len(chosen)} images")
     table = summarise(scores, (), settings.n_bootstrap, settings.confidence, opened.config.seed)
     if opened.simulated:
         typer.echo("SIMULATED stimuli")
@@ -273,7 +290,7 @@ def subject_check(
 
     own = {"data.root": str(folder), "data.subjects": [subject], "data.base_subject": subject}
     usual = {"data.n_sessions": None, "data.captions": None}  # all sessions; captions in the tree
-    config = load_config(profile, {**usual, **json.loads(overrides), **own})
+    config = load_config(profile, {**usual, **read_overrides(overrides), **own})
     findings = check_subject(config, subject)
     for finding in findings:
         typer.echo(f"{finding.level:5} {finding.topic:13} {finding.text}")

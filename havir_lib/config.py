@@ -13,36 +13,62 @@ import json
 import os
 import shlex
 import string
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from havir_lib.errors import ConfigError
+from havir_lib.parse import read_yaml
 from havir_lib.paths import CONFIG_DIR
 
 PLAIN = frozenset(string.ascii_letters + string.digits + "=+-._")
 
 
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values cannot change afterwards."""
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+"""Of what becomes a folder or part of a file's name."""
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+MethodName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _()+-]*$", max_length=60)]
+MOST_LEVELS = 20
+"""Of settings within settings; the deepest have five."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values cannot change afterwards.
+
+    Numbers are finite, and lists name nothing twice.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _nothing_twice(self) -> Section:
+        for name, value in self:
+            if isinstance(value, list):
+                _refuse_twice(name, value)
+        return self
+
+
+def _refuse_twice(name: str, values: list) -> None:
+    if twice := sorted({str(value) for value in values if values.count(value) > 1}):
+        raise ValueError(f"{name} holds {', '.join(twice)} more than once")
 
 
 class SimulatedSubject(Section):
     """One simulated participant."""
 
-    shape: tuple[int, int, int] = Field(description="voxel grid (X, Y, Z)")
+    shape: tuple[Count, Count, Count] = Field(description="voxel grid (X, Y, Z)")
     voxel_mm: float = Field(gt=0, description="isotropic voxel size in mm")
-    seed: int = Field(description="seed of anatomy, tuning and noise")
+    seed: Seed = Field(description="seed of anatomy, tuning and noise")
 
 
 class Simulation(Section):
     """The simulated data set (``havir_lib.simulation``)."""
 
-    subjects: dict[str, SimulatedSubject]
+    subjects: dict[Name, SimulatedSubject] = Field(min_length=1)
     n_sessions: int = Field(ge=1, description="scan sessions per subject, one hour each")
     trials_per_session: int = Field(750, ge=3, description="NSD: 750")
     repeats: int = Field(3, ge=1, description="presentations of each image")
@@ -61,7 +87,7 @@ class Simulation(Section):
     session_drift: float = Field(0.3, ge=0, description="SD of per-session offsets, in noise SD")
     session_gain: float = Field(0.1, ge=0, description="SD of per-session gains around 1")
     betas_format: Literal["hdf5", "nii.gz"] = "hdf5"
-    seed: int = 0
+    seed: Seed = 0
 
     @property
     def n_images(self) -> int:
@@ -98,8 +124,8 @@ class Simulation(Section):
 class Roles(Section):
     """Which regions feed which branch: names of ROI labels or of whole sets like ``floc-faces``."""
 
-    structural: list[str]
-    semantic: list[str]
+    structural: list[str] = Field(min_length=1)
+    semantic: list[str] = Field(min_length=1)
     overlap: Literal["structural", "semantic", "drop"] = Field(
         "structural", description="which role keeps a voxel that both claim"
     )
@@ -117,18 +143,18 @@ class Data(Section):
     captions: list[str] | None = Field(
         None, description="COCO caption files, relative to root; none: the simulated tree's own"
     )
-    subjects: list[str]
+    subjects: list[Name] = Field(min_length=1)
     base_subject: str = Field(description="trained from scratch on all its sessions")
-    n_sessions: Annotated[int, Field(ge=1)] | dict[str, Annotated[int, Field(ge=1)]] | None = Field(
+    n_sessions: Count | dict[str, Count] | None = Field(
         None,
         description="use only the first sessions; by subject where they differ (none named: all)",
     )
-    betas_version: str = "betas_fithrf_GLMdenoise_RR"
+    betas_version: Name = "betas_fithrf_GLMdenoise_RR"
     betas_format: Literal["hdf5", "nii.gz"] = Field(
         "hdf5", description="which of NSD's two formats is downloaded; both are read"
     )
-    space: str = "func1pt8mm"
-    roi_folder: str = Field(
+    space: Name = "func1pt8mm"
+    roi_folder: Name = Field(
         "roi", description="folder of ROI masks beside the subject's betas grid, e.g. roi_template"
     )
     bad_voxels: Literal["error", "drop"] = Field(
@@ -153,6 +179,12 @@ class Data(Section):
             raise ValueError(
                 f"base_subject is {self.base_subject!r}, not one of the subjects {self.subjects}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _sessions_are_of_subjects(self) -> Data:
+        if isinstance(self.n_sessions, dict):
+            _require_known("n_sessions", self.n_sessions, self.subjects, "data.subjects")
         return self
 
 
@@ -216,7 +248,7 @@ class StructuralSettings(Section):
     dropout: float = Field(0.25, ge=0, lt=1)
     map_channels: int = Field(64, ge=1, description="channels of the low-resolution feature map")
     map_size: int = Field(16, ge=1, description="side of the low-resolution feature map")
-    decoder_channels: tuple[int, ...] = (64, 128, 256)
+    decoder_channels: tuple[Count, ...] = Field((64, 128, 256), min_length=1)
 
 
 class SemanticSettings(Section):
@@ -285,8 +317,15 @@ class Training(Section):
 class Ridge(Section):
     """Ridge regression to the same targets (Brain-Diffuser's way), cross-validated."""
 
-    alphas: tuple[float, float, int] = Field((0, 7, 15), description="log10 from, to, count")
+    alphas: tuple[float, float, Count] = Field((0, 7, 15), description="log10 from, to, count")
     folds: int = Field(5, ge=2)
+
+    @model_validator(mode="after")
+    def _alphas_rise(self) -> Ridge:
+        first, last, _ = self.alphas
+        if not -30 <= first <= last <= 30:
+            raise ValueError(f"alphas rise from one power of ten to another, found {self.alphas}")
+        return self
 
 
 class Diffusion(Section):
@@ -310,7 +349,9 @@ class Diffusion(Section):
 class Evaluation(Section):
     """Scores."""
 
-    metrics: list[str] = Field(description="rows of the metric table in havir_lib.evaluation")
+    metrics: list[str] = Field(
+        min_length=1, description="rows of the metric table in havir_lib.evaluation"
+    )
     n_bootstrap: int = Field(2000, ge=100)
     confidence: float = Field(0.95, gt=0, lt=1)
     batch_size: int = Field(32, ge=1)
@@ -325,7 +366,7 @@ class Comparison(Section):
     pooled_voxels: int = Field(
         8192, ge=8, description="of the model in the style of MindBridge, fewer than voxels"
     )
-    template_folder: str = Field(
+    template_folder: Name = Field(
         "roi_template", description="ROI masks not drawn for the individual, beside its own masks"
     )
     ablation_subjects: list[str] | None = Field(
@@ -334,17 +375,26 @@ class Comparison(Section):
     curve_subjects: list[str] | None = Field(
         None, description="in the curve over hours of data; none: all but the base subject"
     )
-    curve_hours: list[int] | None = Field(
-        None, description="its points; none: five, from one hour to all, evenly in log scale"
+    curve_hours: list[Count] | None = Field(
+        None,
+        min_length=1,
+        description="its points; none: five, from one hour to all, evenly in log scale",
+    )
+    pictures: dict[MethodName, str] = Field(
+        {},
+        description="pictures that other programs made, as methods of Table III and Figure 3: "
+        "name and folder, in which {subject} stands for the subject",
     )
     sweep_images: int = Field(16, ge=3, description="test images in the sweeps")
-    strengths: list[float] = [0.3, 0.5, 0.7, 0.85, 1.0]
-    mixings: list[float] = [0.0, 0.25, 0.5, 0.75, 1.0]
-    guidance_scales: list[float] = [1.0, 1.5, 2.5, 3.5, 5.0]
+    strengths: list[Share] = Field([0.3, 0.5, 0.7, 0.85, 1.0], min_length=1)
+    mixings: list[Share] = Field([0.0, 0.25, 0.5, 0.75, 1.0], min_length=1)
+    guidance_scales: list[Annotated[float, Field(ge=1)]] = Field(
+        [1.0, 1.5, 2.5, 3.5, 5.0], min_length=1
+    )
     n_clusters: int = Field(
         5, ge=2, description="semantic clusters; each is left out of training in turn"
     )
-    crosstalk: list[float] = Field(
+    crosstalk: list[Share] = Field(
         [0.0, 0.4],
         description="settings of the simulation that claims are tried under, "
         "beside simulation.crosstalk",
@@ -375,8 +425,8 @@ class Resources(Section):
 class Config(Section):
     """One profile."""
 
-    profile: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the outputs")
-    seed: int = 0
+    profile: Name = Field(description="names the outputs")
+    seed: Seed = 0
     workspace: str | None = Field(None, description="folder for results; default results/<profile>")
     _given_as: str = PrivateAttr("")
     _changes: dict[str, Any] = PrivateAttr(default_factory=dict)
@@ -444,6 +494,24 @@ class Config(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _subjects_are_known(self) -> Config:
+        if self.simulated and self.simulation is not None:
+            known = list(self.simulation.subjects)
+            _require_known("data.subjects", self.data.subjects, known, "simulation.subjects")
+        for name in ("ablation_subjects", "curve_subjects", "crosstalk_subjects"):
+            given = getattr(self.comparison, name) or []
+            _require_known(f"comparison.{name}", given, self.data.subjects, "data.subjects")
+        return self
+
+
+def _require_known(name: str, given: Iterable[str], known: list[str], where: str) -> None:
+    for one in given:
+        if one not in known:
+            close = difflib.get_close_matches(one, known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"{name} names {one!r}, not one of {where} ({', '.join(known)}){hint}")
+
 
 def load_config(profile: str | Path = "demo", overrides: dict[str, Any] | None = None) -> Config:
     """Read a profile and check it.
@@ -463,7 +531,7 @@ def load_config(profile: str | Path = "demo", overrides: dict[str, Any] | None =
     content = _read(_find(profile))
     as_given = copy.deepcopy(content)
     for key, value in (overrides or {}).items():
-        _set(content, key.split("."), value)
+        _override(content, key, value)
     try:
         config = Config.model_validate(content)
     except ValidationError as error:
@@ -482,7 +550,7 @@ def _changes(as_given: dict[str, Any], config: Config) -> dict[str, Any]:
     """What of `config` is not as the profile itself says, by dotted keys."""
     own_data = as_given.get("simulation") and not as_given.get("data", {}).get("root")
     if own_data is None or config.data.root is not None:  # a profile may leave it to be given
-        _set(as_given, ["data", "root"], config.data.root or "given")
+        _override(as_given, "data.root", config.data.root or "given")
     try:
         profile = dotted(Config.model_validate(as_given).model_dump(mode="json"))
     except ValidationError as error:
@@ -526,6 +594,7 @@ def wanted_device(name: str = "auto") -> str | None:
 
 
 PLACES = ("workspace", "data.root")
+PICTURES = "comparison.pictures."
 WEIGHTS = ("diffusion", "clip", "clip_pretrained", "hub_cache")
 """Settings of ``weights`` that may be a folder or file."""
 
@@ -536,18 +605,22 @@ def absolute_paths(settings: dict[str, Any]) -> dict[str, str]:
     Weights may be names, too; those are paths only if something is there.
     """
     found = {}
-    for key in (*PLACES, *(f"weights.{name}" for name in WEIGHTS)):
+    pictures = [key for key in settings if key.startswith(PICTURES)]
+    for key in (*PLACES, *pictures, *(f"weights.{name}" for name in WEIGHTS)):
         value = settings.get(key)
-        if isinstance(value, str) and (key in PLACES or Path(value).expanduser().exists()):
+        if isinstance(value, str) and (
+            key in (*PLACES, *pictures) or Path(value).expanduser().exists()
+        ):
             found[key] = str(Path(value).expanduser().absolute())
     return found
 
 
-def _find(profile: str | Path) -> Path:
-    path = Path(profile)
+def _find(profile: str | Path, beside: Path = Path()) -> Path:
+    """File of a profile that is named, or of a path as seen from the folder `beside`."""
+    path = beside / Path(profile).expanduser()
     if path.suffix not in {".yaml", ".yml"}:
         path = CONFIG_DIR / f"{profile}.yaml"
-    if not path.is_file():
+    if "\0" in str(path) or not path.is_file():
         known = sorted(file.stem for file in CONFIG_DIR.glob("*.yaml"))
         raise ConfigError(
             f"There is no configuration {path}. Known profiles: {', '.join(known)}; "
@@ -556,15 +629,17 @@ def _find(profile: str | Path) -> Path:
     return path
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected settings as 'key: value', found {content!r}")
+def _read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """A profile's settings on top of those that it extends; `below` extend this one."""
+    if path.resolve() in below:
+        raise ConfigError(f"{path}: extends itself, by way of {below[-1]}.")
+    content = read_yaml(path)
     base = content.pop("extends", None)
-    return content if base is None else _merge(_read(_find(base)), content)
+    if base is None:
+        return content
+    if not isinstance(base, str):
+        raise ConfigError(f"{path}: extends: expected the name of a profile, found {base!r}.")
+    return _merge(_read(_find(base, path.parent), (*below, path.resolve())), content)
 
 
 def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -575,10 +650,21 @@ def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _set(content: dict[str, Any], keys: list[str], value: Any) -> None:
-    for key in keys[:-1]:
-        content = content.setdefault(key, {})
-    content[keys[-1]] = value
+def _override(content: dict[str, Any], key: str, value: Any) -> None:
+    keys = key.split(".")
+    if not all(keys) or len(keys) > MOST_LEVELS:
+        raise ConfigError(f"Expected a dotted key such as diffusion.steps, found {key!r:.60}.")
+    inner: Any = content
+    for depth, part in enumerate(keys[:-1]):
+        if inner.get(part) is None:
+            inner[part] = {}
+        inner = inner[part]
+        if not isinstance(inner, dict):
+            raise ConfigError(
+                f"{key} is a part of {'.'.join(keys[: depth + 1])}, which is {inner!r:.60} here "
+                "and has no parts."
+            )
+    inner[keys[-1]] = copy.deepcopy(value)  # a later key may change a part of it
 
 
 def _explain(error: ValidationError, profile: str | Path) -> str:
@@ -586,7 +672,7 @@ def _explain(error: ValidationError, profile: str | Path) -> str:
     for problem in error.errors():
         place = [part for part in problem["loc"] if isinstance(part, str)]
         message = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "extra_forbidden":
+        if problem["type"] == "extra_forbidden" and place:
             message = f"unknown key{_did_you_mean(place)}"
         lines.append(f"  {'.'.join(map(str, problem['loc'])) or 'whole file'}: {message}")
     return "\n".join(lines)

@@ -121,6 +121,7 @@ class Plan:
         """
         root = Path(self.config.data.root or ".")
         files = [item.here() for item in manifest(self.config, root)]
+        files += [x for folder in self.pictures for x in sorted(folder.glob("*"))]
         stamps = [(str(x), x.stat().st_size, x.stat().st_mtime_ns) for x in files if x]
         own = [file.read_text(encoding="utf-8") for file in self.extensions]
         return digest([source_digest(), self.config.model_dump(mode="json"), stamps, own])
@@ -129,6 +130,13 @@ class Plan:
     def extensions(self) -> list[Path]:
         """Files of the user's own that the profile names."""
         return [PROJECT_ROOT / "notebooks" / name for name in self.config.extensions]
+
+    @property
+    def pictures(self) -> list[Path]:
+        """Folders of other programs' pictures that the profile names, one per subject."""
+        given = self.config.comparison.pictures.values()
+        subjects = self.config.data.subjects
+        return [Path(x.replace("{subject}", name)).expanduser() for x in given for name in subjects]
 
     @property
     def folder(self) -> Path:

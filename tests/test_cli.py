@@ -1,5 +1,6 @@
 """The command line: help, clear errors, the right Snakemake call."""
 
+import json
 import os
 import subprocess
 import sys
@@ -67,3 +68,18 @@ def test_packages_of_a_pythonpath_stay_out(tmp_path):
     done = subprocess.run(command, env=variables, cwd=PROJECT_ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "PYTHONPATH" in done.stderr
+
+
+def test_a_folder_that_is_not_there_is_said_first(tmp_path):
+    result = _havir("run", "--profile", "paper", "--data", str(tmp_path / "nosuch"))
+    assert result.returncode == 1
+    assert "nosuch: expected a folder, but there is none" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_an_unknown_metric_is_said_before_anything_runs(tmp_path):
+    settings = {"workspace": str(tmp_path / "w"), "evaluation.metrics": ["PixCor"]}
+    result = _havir("run", "--profile", "smoke", "--overrides", json.dumps(settings))
+    assert result.returncode == 1
+    assert "Did you mean 'PixCorr'?" in result.stderr
+    assert not (tmp_path / "w").exists()

@@ -143,3 +143,64 @@ def test_each_variant_has_its_own_outputs_and_all_share_a_cache():
     assert one.tables != other.tables
     assert one.root != other.root
     assert one.cache == other.cache
+
+
+IMPOSSIBLE = {
+    "data.subjects": [
+        [],
+        ["subj01", "subj01"],
+        ["subj01", "subj99"],
+        ["../subj01"],
+        [""],
+        "subj01",
+    ],
+    "data.n_sessions": [{"subj1": 2}, 0, -1, {"subj01": 0}, 1.5, "many"],
+    "data.roles.structural": [[], ["V1v", "V1v"], None],
+    "data.betas_version": ["", "a/b", "../x", None],
+    "data.space": ["", "/etc"],
+    "comparison.ablation_subjects": [["subj1"], ["subj01", "subj01"]],
+    "comparison.curve_subjects": [["subj03"], ["subj02", "subj02"]],
+    "comparison.crosstalk_subjects": [["nobody"]],
+    "comparison.strengths": [[], [1.1], [-0.1], [0.5, 0.5], [float("nan")]],
+    "comparison.mixings": [[], [2], [0.5, 0.5]],
+    "comparison.guidance_scales": [[0.5], [float("inf")], []],
+    "comparison.crosstalk": [[-1], [1.5], [0.1, 0.1]],
+    "comparison.curve_hours": [[0], [-1], [1, 1], []],
+    "evaluation.metrics": [[], ["PixCorr", "PixCorr"]],
+    "evaluation.confidence": [0, 1, float("nan")],
+    "ridge.alphas": [[0, 7], [7, 0, 3], [0, 7, 0], [0, float("inf"), 3], [0, 700, 3]],
+    "structural_generator.decoder_channels": [[], [0], [-3]],
+    "training.semantic.learning_rate": [0, -1, float("nan"), float("inf")],
+    "training.losses.mse": [-1, float("nan")],
+    "seed": [-1, 2**63, 1.5, "one"],
+    "simulation.seed": [-1],
+    "simulation.subjects": [{}],
+    "simulation.subjects.subj01.shape": [[0, 1, 1], [1, 2], [-4, 4, 4]],
+    "simulation.subjects.subj01.seed": [-1],
+    "profile": ["", "a/b", ".hidden"],
+    "profile.part": [1],
+    "": [1],
+    "a..b": [1],
+    ".".join("a" * 50): [1],
+    "diffusion.steps.more": [1],
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key, values in IMPOSSIBLE.items() for value in values]
+)
+def test_impossible_values_are_refused_at_the_start(key, value):
+    with pytest.raises(ConfigError) as error:
+        load_config("demo", {key: value})
+    assert not key or key.split(".")[0] in str(error.value)
+
+
+def test_a_misspelt_subject_is_named_with_a_near_one():
+    with pytest.raises(ConfigError, match=r"n_sessions names 'subj1'.*did you mean 'subj01'"):
+        load_config("demo", {"data.n_sessions": {"subj1": 2}})
+
+
+def test_a_part_of_a_setting_that_was_none():
+    config = load_config("demo", {"data.n_sessions.subj01": 2})
+    assert config.data.sessions_of("subj01") == 2
+    assert config.data.sessions_of("subj02") is None

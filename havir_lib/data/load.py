@@ -170,6 +170,20 @@ def _read_headers(
     return first, {session: header.n_trials for session, header in headers.items()}
 
 
+def test_images(layout: NsdLayout, name: str, data: Data) -> np.ndarray:
+    """Ids of a subject's test images in the sessions used, sorted; no voxel is read.
+
+    Raises
+    ------
+    DataError
+        If there are no betas, which tell how many trials a session has.
+    """
+    sessions = used_sessions(layout, name, data.sessions_of(name))
+    _, lengths = _read_headers(layout, name, sessions)
+    trials = split_trials(load_trials(layout, name, lengths))
+    return np.unique(trials.loc[trials["is_test"], "image"])
+
+
 def _read_usable(
     layout: NsdLayout, name: str, trials: pd.DataFrame, ijk: np.ndarray, data: Data
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:

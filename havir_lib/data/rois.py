@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import logging
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -145,15 +146,10 @@ class RoiAtlas:
         DataError
             If no set and no label has this name; lists what is known.
         """
-        if name in self.tables or name in PREFERRED_SETS:
-            return name, None
-        wanted_set, _, label = name.rpartition("/")
-        candidates = [wanted_set] if wanted_set else _by_preference(self.tables)
-        for roi_set in candidates:
-            if label in self.tables.get(roi_set, {}):
-                return roi_set, label
-            if roi_set == wanted_set and roi_set in self.unreadable:
-                raise self.unreadable[roi_set]
+        if found := find_label(name, self.tables):
+            return found
+        if (wanted := name.rpartition("/")[0]) in self.unreadable:
+            raise self.unreadable[wanted]
         raise DataError(self._unknown(name))
 
     def mask(self, name: str) -> np.ndarray:
@@ -189,6 +185,23 @@ class RoiAtlas:
         )
 
 
+def find_label(name: str, tables: Mapping[str, Mapping[str, int]]) -> tuple[str, str | None] | None:
+    """Set and label that a name means, the label None for a whole set; None if there are none.
+
+    Parameters
+    ----------
+    name : str
+        Of a set, of a label, or ``set/label``.
+    tables : mapping
+        Set name → {label: value}.
+    """
+    if name in tables or name in PREFERRED_SETS:
+        return name, None
+    wanted, _, label = name.rpartition("/")
+    sets = [wanted] if wanted else _by_preference(tables)
+    return next(((one, label) for one in sets if label in tables.get(one, {})), None)
+
+
 def _find_sets(layout: NsdLayout, subject: str) -> dict[str, Path | None]:
     """Sets that have a mask file or a label table, and the table: the subject's, or fsaverage's."""
     volumes = (file.name for file in layout.roi_directory(subject).glob("*.nii.gz"))
@@ -204,6 +217,6 @@ def _find_sets(layout: NsdLayout, subject: str) -> dict[str, Path | None]:
     return tables
 
 
-def _by_preference(tables: dict[str, dict[str, int]]) -> list[str]:
+def _by_preference(tables: Mapping[str, Mapping[str, int]]) -> list[str]:
     listed = [name for name in PREFERRED_SETS if name in tables]
     return listed + [name for name in tables if name not in PREFERRED_SETS]

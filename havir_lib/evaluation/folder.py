@@ -8,13 +8,15 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from havir_lib.errors import DataError
 from havir_lib.evaluation.metrics import get_metrics
 from havir_lib.evaluation.scoring import TruthFeatures, score
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+MODES = {"1", "RGB", "L", "LA", "P", "PA", "RGBA"}
+MOST_PIXELS = 4096 * 4096
 NAMING = "Name each image by its 0-based nsdId, e.g. 2950.png."
 
 
@@ -40,14 +42,16 @@ def evaluate_folder(
     ----------
     folder : Path
         Holds ``<nsdId>.png`` (0-based; leading zeros and other image formats are fine), one file
-        for each of `image_ids`, all of one size. Other kinds of files are ignored.
+        for each of `image_ids`, all of one size and of the stimuli's shape. Other kinds of files
+        are ignored.
     stimuli : havir_lib.data.Stimuli
         Anything whose ``images(ids)`` returns uint8 (n, H, W, 3), with a ``table`` of nsdId and
         shared1000.
     metrics : sequence of str
         Names in :data:`havir_lib.evaluation.metrics.METRICS`.
     image_ids : sequence of int, optional
-        The test images; by default those that every subject was meant to see. All are required:
+        The test images; by default those that every subject was meant to see, which may be more
+        than a profile's test set. All are required:
         two-way identification gets easier or harder with the set of images, so scores of
         different sets cannot be compared.
     device, batch_size
@@ -61,17 +65,56 @@ def evaluate_folder(
     Raises
     ------
     DataError
-        If the folder does not exist, an image is missing, unknown, given twice or unreadable, or
-        sizes differ.
+        If the folder does not exist, an image is missing, unknown, given twice or unreadable (see
+        :func:`read_picture_folder`), or sizes or shapes differ.
     """
     get_metrics(metrics)  # a misspelt metric should not cost the reading of a thousand images
     if image_ids is None:
         image_ids = stimuli.table.loc[stimuli.table["shared1000"], "nsdId"]
     ids = [int(image) for image in image_ids]
-    files = find_images(Path(folder), ids)
-    reconstructions = read_picture_folder([files[image] for image in ids])
-    truth = TruthFeatures(stimuli.images(ids), device, batch_size)
+    reconstructions, pictures = read_pictures(Path(folder), stimuli, ids)
+    truth = TruthFeatures(pictures, device, batch_size)
     return score(reconstructions, truth, metrics, ids)
+
+
+def read_pictures(
+    folder: Path, stimuli: _HasImages, image_ids: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """A folder's pictures, (n, h, w, 3), and the stimuli of the same ids, (n, H, W, 3); uint8.
+
+    Errors as :func:`evaluate_folder`; also if the pictures are longer or wider than the stimuli.
+    """
+    files = find_images(folder, image_ids)
+    made = read_picture_folder([files[image] for image in image_ids])
+    truth = stimuli.images(image_ids)
+    (height, width), (high, wide) = made.shape[1:3], truth.shape[1:3]
+    if height * wide != width * high:
+        raise DataError(
+            f"{folder}: expected pictures of the stimuli's shape ({wide}x{high}), found "
+            f"{width}x{height}; they would be squeezed. Crop or pad them."
+        )
+    return made, truth
+
+
+def read_ids(path: Path) -> list[int]:
+    """Ids of a text file, 0-based nsdIds separated by white space.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, holds something else, none, or one twice.
+    """
+    try:
+        words = Path(path).read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: expected a text file of ids, found {error}.") from error
+    wrong = [word for word in words if not (word.isascii() and word.isdigit())]
+    if wrong or not words:
+        raise DataError(f"{path}: expected 0-based nsdIds, found {wrong[:3] or 'none'}.")
+    ids = [int(word) for word in words]
+    if twice := sorted({image for image in ids if ids.count(image) > 1}):
+        raise DataError(f"{path}: expected every id once, found twice: {_some(twice)}.")
+    return ids
 
 
 def find_images(folder: Path, image_ids: Sequence[int]) -> dict[int, Path]:
@@ -120,12 +163,13 @@ def _some(ids: list[int], shown: int = 20) -> str:
 
 
 def read_picture_folder(paths: Sequence[Path]) -> np.ndarray:
-    """Read image files as uint8 (n, H, W, 3).
+    """Read image files as uint8 (n, H, W, 3), turned as their EXIF orientation says.
 
     Raises
     ------
     DataError
-        If a file cannot be read, is not grey or colour of 8 or 16 bits, or sizes differ.
+        If a file is none or cannot be read, is larger than `MOST_PIXELS`, holds several pages or
+        frames, is transparent anywhere, is not grey or colour of 8 or 16 bits, or sizes differ.
     """
     images = [_read(path) for path in paths]
     for path, image in zip(paths, images, strict=True):
@@ -138,15 +182,42 @@ def read_picture_folder(paths: Sequence[Path]) -> np.ndarray:
 
 
 def _read(path: Path) -> np.ndarray:
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise DataError(f"{path}: expected an image file, found something else. Remove it.")
     try:
         with Image.open(path) as image:
-            if image.mode.startswith("I;16"):  # the high byte, as Pillow reads 16-bit colour
-                return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=-1)
-            if image.mode not in {"RGB", "L", "LA", "P", "RGBA"}:
-                raise DataError(
-                    f"{path}: expected grey or colour of 8 or 16 bits, found mode {image.mode}. "
-                    "Save it as PNG or JPEG."
-                )
-            return np.asarray(image.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+            _check_kind(path, image)
+            return _pixels(path, ImageOps.exif_transpose(image))
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{path}: {error} Write it in the size of the stimuli.") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
         raise DataError(f"{path} cannot be read as an image ({error}). Write it again.") from error
+
+
+def _check_kind(path: Path, image: Image.Image) -> None:
+    """What can be told before the pixels are read."""
+    if image.width * image.height > MOST_PIXELS:
+        raise DataError(
+            f"{path}: expected at most {MOST_PIXELS:,} pixels, found {image.width}x{image.height}. "
+            "Write it in the size of the stimuli."
+        )
+    if (frames := getattr(image, "n_frames", 1)) > 1:
+        raise DataError(f"{path}: expected one picture, found {frames} pages or frames. Keep one.")
+    if image.mode not in MODES and not image.mode.startswith("I;16"):
+        raise DataError(
+            f"{path}: expected grey or colour of 8 or 16 bits, found mode {image.mode}. "
+            "Save it as PNG or JPEG."
+        )
+
+
+def _pixels(path: Path, image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I;16"):  # the high byte, as Pillow reads 16-bit colour
+        return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=-1)
+    if image.has_transparency_data:
+        alpha = np.asarray(image.convert("RGBA"))[..., 3]
+        if alpha.min() < 255:
+            raise DataError(
+                f"{path}: expected an opaque picture, found {(alpha < 255).mean():.0%} of its "
+                "pixels transparent; scores would depend on what is put behind. Flatten it."
+            )
+    return np.asarray(image.convert("RGB"))

@@ -25,7 +25,7 @@ def retrieval_scores(run: Run, methods: tuple[str, ...] | None = None) -> pd.Dat
     frames = []
     for name in run.subjects:
         true = run.true_predictions(name).image_tokens
-        for method in methods or run.method_names():
+        for method in methods or run.method_names(predicting=True):
             made = run.predictions(name, method)
             found = retrieval(made.image_tokens, true, made.image_ids, top_k=TOP_K)
             frames.append(found.assign(subject=name, method=method))

@@ -7,10 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from havir_lib import simulation
 from havir_lib.config import Config
 from havir_lib.data import Stimuli, Subject, load_stimuli, load_subject
 from havir_lib.data.layout import NsdLayout, layout_of
+from havir_lib.data.load import test_images
 
 if TYPE_CHECKING:
     from havir_lib.run.run import Run
@@ -55,6 +58,11 @@ def full_subject(run: Run, name: str) -> Subject:
 def hours_of(run: Run, name: str, whole: Subject) -> Subject:
     """The subject with the hours it is trained on: all, or the first ones of transfer."""
     return whole if run.is_base(name) else whole.hours(run.config.training.transfer_sessions)
+
+
+def test_images_of(run: Run, name: str) -> np.ndarray:
+    """Ids of a subject's test images, sorted."""
+    return test_images(layout(run), name, run.config.data)
 
 
 def stimuli_of(run: Run) -> Stimuli:

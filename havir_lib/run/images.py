@@ -77,6 +77,9 @@ def reconstructions(run: Run, name: str, method: str, configuration: str) -> Rec
     if chosen.shown is not None:
         ids = run.subject(name).test_images
         return Reconstructions(run.stimuli.images(chosen.shown(run, name)), ids)
+    if chosen.pictures is not None:
+        ids = run.subject(name).test_images
+        return Reconstructions(chosen.pictures(run, name, ids), ids)
     return generate(run, run.predictions(name, method), run.config.diffusion, configuration)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 
 from havir_lib.data.subject import Subject
 from havir_lib.errors import ConfigError
+from havir_lib.evaluation.folder import read_pictures
 from havir_lib.evaluation.nearest import nearest
 from havir_lib.models import predict_ridge
 from havir_lib.run import designs
@@ -36,10 +38,13 @@ class Method:
     label : str
         What it is, for readers.
     predict : callable
-        ``predict(run, name)`` gives its predictions for a subject's test images.
+        ``predict(run, name)`` gives its predictions for a subject's test images; none for a
+        method of which only pictures are known.
     shown : callable, optional
         ``shown(run, name)`` gives ids of stimuli that are its "reconstructions", for a method that
         looks pictures up instead of making them.
+    pictures : callable, optional
+        ``pictures(run, name, ids)`` gives the pictures themselves, uint8 (n, H, W, 3).
     full : bool
         It trains networks of its own and runs only with ``comparison.full``.
     bound : bool
@@ -49,8 +54,9 @@ class Method:
     """
 
     label: str
-    predict: Callable[[Run, str], Predictions]
+    predict: Callable[[Run, str], Predictions] | None
     shown: Callable[[Run, str], np.ndarray] | None = None
+    pictures: Callable[[Run, str, np.ndarray], np.ndarray] | None = None
     full: bool = False
     bound: bool = False
     added: bool = False
@@ -189,6 +195,25 @@ def add_method(name: str, method: Method) -> Method:
     return METHODS[name]
 
 
+def add_pictures(names: Iterable[str]) -> None:
+    """Make known, as methods, the pictures that ``comparison.pictures`` has of these names.
+
+    Raises
+    ------
+    ConfigError
+        If one has the name of one of the companion's own.
+    """
+    label = "Pictures that another program made, from a folder"
+    with registering("comparison.pictures"):
+        for name in names:
+            add_method(name, Method(label, None, pictures=partial(_from_folder, method=name)))
+
+
+def _from_folder(run: Run, name: str, ids: np.ndarray, method: str) -> np.ndarray:
+    folder = Path(run.config.comparison.pictures[method].replace("{subject}", name)).expanduser()
+    return read_pictures(folder, run.stimuli, ids.tolist())[0]
+
+
 def method_of(name: str) -> Method:
     """A method by its name.
 
@@ -202,14 +227,18 @@ def method_of(name: str) -> Method:
     return METHODS[name]
 
 
-def method_names(run: Run, bounds: bool = True) -> tuple[str, ...]:
-    """The methods that a run compares; without `bounds`, only those that compete."""
+def method_names(run: Run, bounds: bool = True, predicting: bool = False) -> tuple[str, ...]:
+    """The methods that a run compares; without `bounds`, only those that compete.
+
+    If `predicting`, only those whose predictions are known, and not just their pictures.
+    """
     return tuple(
         name
         for name, method in METHODS.items()
         if (name in BUILT_IN or name in run.added)
         and (run.config.comparison.full or not method.full)
         and (bounds or not method.bound)
+        and (method.predict is not None or not predicting)
         and not (name == "template masks" and run.why_no_templates)
     )
 

@@ -134,6 +134,10 @@ class Run:
         """
         return data.hours_of(self, name, self.full_subject(name))
 
+    def test_images(self, name: str) -> np.ndarray:
+        """Ids of a subject's test images, sorted; its voxels are not read."""
+        return data.test_images_of(self, name)
+
     @cached_property
     def stimuli(self) -> Stimuli:
         """Images and captions by NSD id."""
@@ -173,8 +177,17 @@ class Run:
 
     @once(keep=4)  # about 1 GB each with NSD's 982 images and full-size tokens
     def predictions(self, name: str, method: str = "HAVIR") -> Predictions:
-        """What a method (see ``METHODS``) predicts for a subject's test images."""
-        return methods.method_of(method).predict(self, name)
+        """What a method (see ``METHODS``) predicts for a subject's test images.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such method, or only its pictures are known.
+        """
+        predict = methods.method_of(method).predict
+        if predict is None:
+            raise ConfigError(f"Only pictures of {method!r} are known; it predicts no tokens.")
+        return predict(self, name)
 
     @once(keep=2)
     def true_predictions(self, name: str) -> Predictions:
@@ -182,9 +195,12 @@ class Run:
         target = self.test_targets(name)
         return targets.as_predictions(target, target.image_ids)
 
-    def method_names(self, bounds: bool = True) -> tuple[str, ...]:
-        """The methods that this run compares; without `bounds`, only those that compete."""
-        return methods.method_names(self, bounds)
+    def method_names(self, bounds: bool = True, predicting: bool = False) -> tuple[str, ...]:
+        """The methods that this run compares; without `bounds`, only those that compete.
+
+        If `predicting`, only those whose predictions are known, and not just their pictures.
+        """
+        return methods.method_names(self, bounds, predicting)
 
     @property
     def why_no_templates(self) -> str:
@@ -293,7 +309,9 @@ def open_run(profile: str | Path = "demo", overrides: dict[str, Any] | None = No
     if in_notebook := [name for name, file in added.items() if not file]:
         config = config.changed("methods", in_notebook)
     place = workspace_of(config.profile, config.workspace, config.variant)
-    run = Run(config, place, pick_device(config.device), tuple(added))
+    elsewhere = config.comparison.pictures
+    methods.add_pictures(elsewhere)
+    run = Run(config, place, pick_device(config.device), (*added, *elsewhere))
     _log_to_console()
     log.info(
         "profile %s (%s) on %s; results in %s",
