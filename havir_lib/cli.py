@@ -13,7 +13,7 @@ import typer
 from havir_lib import doctor as environment
 from havir_lib.errors import ConfigError, HavirError
 from havir_lib.parse import read_overrides
-from havir_lib.paths import PROJECT_ROOT
+from havir_lib.paths import shipped
 
 if TYPE_CHECKING:
     from havir_lib.workflow import Plan
@@ -93,7 +93,7 @@ def run(
 
 def _reference(plan: Plan) -> Path:
     """The committed numbers of a plan's profile as it is now, with or without `--full`."""
-    return PROJECT_ROOT / "tables" / "reference" / f"{plan.config.variant}.csv"
+    return shipped("tables/reference") / f"{plan.config.variant}.csv"
 
 
 def _verified(plan: Plan) -> str:
@@ -196,6 +196,17 @@ def _names(text: str) -> list[str]:
 def simulate(profile: Profile = "demo", overrides: Overrides = "{}") -> None:
     """Write the simulated subjects of a profile to disk, in NSD's layout."""
     typer.echo(_open(profile, overrides).data_root)
+
+
+@app.command()
+def notebooks(
+    folder: Annotated[Path, typer.Argument(help="they go into its folder `notebooks`")] = Path(),
+) -> None:
+    """Copy the notebooks out of an installed package, to read, run and change them."""
+    from havir_lib.publish.copies import copy_notebooks
+
+    place = copy_notebooks(folder)
+    typer.echo(f"{place}: jupyter lab {place}, or havir run from {place.parent}")
 
 
 @app.command()

@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 PYPROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
+NAME = "havir-companion"
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,12 @@ class PackageFinding:
 
 
 def requirements(groups: tuple[str, ...] = ("dev",)) -> list[str]:
-    """The requirement lines of ``pyproject.toml``, with its optional `groups`."""
+    """The requirement lines of ``pyproject.toml``, with its optional `groups`.
+
+    Of an installed package, what it needs to run.
+    """
+    if not PYPROJECT.is_file():
+        return [line for line in metadata.requires(NAME) or [] if "extra ==" not in line]
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
     lines = list(project["dependencies"])
     for group in groups:

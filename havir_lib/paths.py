@@ -6,9 +6,38 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-PROJECT_ROOT = Path(os.environ.get("HAVIR_ROOT", Path(__file__).resolve().parent.parent))
-CONFIG_DIR = PROJECT_ROOT / "configs"
-MINI_WEIGHTS = Path(__file__).resolve().parent / "mini" / "weights"
+PACKAGE = Path(__file__).resolve().parent
+MINI_WEIGHTS = PACKAGE / "mini" / "weights"
+IN_CHECKOUT = (PACKAGE.parent / "pyproject.toml").is_file()
+"""Whether this is the project's own folder, rather than a package that was installed from it."""
+ROOT = "HAVIR_ROOT"
+FIRST = "notebooks/00_start_here.ipynb"
+
+
+def _project_root() -> Path:
+    if given := os.environ.get(ROOT):
+        return Path(given).resolve()
+    if IN_CHECKOUT:
+        return PACKAGE.parent
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / FIRST).is_file()), here)
+
+
+PROJECT_ROOT = _project_root()
+"""Where results, figures and tables go.
+
+The project's folder; of an installed package the folder that notebooks were copied to, seen from
+the current one, or the current one itself. ``HAVIR_ROOT`` names another.
+"""
+
+
+def shipped(name: str) -> Path:
+    """A file or folder that the project ships beside its library, e.g. ``"configs"``."""
+    return (PACKAGE.parent if IN_CHECKOUT else PACKAGE / "shipped") / name
+
+
+CONFIG_DIR = shipped("configs")
+NOTEBOOKS = PROJECT_ROOT / "notebooks" if (PROJECT_ROOT / FIRST).is_file() else shipped("notebooks")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from havir_lib.config import (
 )
 from havir_lib.download import manifest
 from havir_lib.pages.index import promised
-from havir_lib.paths import PROJECT_ROOT, Workspace, workspace_of
+from havir_lib.paths import NOTEBOOKS, PROJECT_ROOT, Workspace, workspace_of
 from havir_lib.provenance import digest, source_digest
 
 PER_SUBJECT = ("04_structural_generator", "05_semantic_extractor")
@@ -182,7 +182,7 @@ class Plan:
         return list(self.config.data.subjects) if notebook in PER_SUBJECT else [None]
 
     def _step(self, notebook: str, subject: str | None) -> Step:
-        name, source = _named(notebook, subject), PROJECT_ROOT / "notebooks" / f"{notebook}.ipynb"
+        name, source = _named(notebook, subject), NOTEBOOKS / f"{notebook}.ipynb"
         log = self.workspace.notebooks / "logs" / f"{name}.ipynb"
         request = {
             "notebook": str(source),

@@ -8,9 +8,9 @@ import pandas as pd
 
 from havir_lib.errors import DataError
 from havir_lib.evaluation.metrics import METRICS
-from havir_lib.paths import PROJECT_ROOT
+from havir_lib.paths import shipped
 
-PUBLISHED = PROJECT_ROOT / "tables" / "published.csv"
+PUBLISHED = shipped("tables/published.csv")
 COLUMNS = ["method", "setting", "metric", "value", "source", "checked", "note"]
 SETTINGS = ("40h", "1h", "zero-shot", "variant", "not stated")
 CHECKED = ("yes", "no (secondary source)")

@@ -8,7 +8,7 @@ import nbformat
 
 from havir_lib.errors import RunError
 from havir_lib.io import atomic_write
-from havir_lib.paths import PROJECT_ROOT
+from havir_lib.paths import NOTEBOOKS, PROJECT_ROOT, shipped
 from havir_lib.publish.numbers import refresh
 from havir_lib.publish.outputs import outputs_into
 from havir_lib.reports.verify import write_reference
@@ -32,7 +32,7 @@ def publish(profile: str) -> Iterator[str]:
         yield _notebook(plan, notebook)
     for plan in (core, full):
         name = plan.config.variant
-        place = PROJECT_ROOT / "tables" / "reference" / f"{name}.csv"
+        place = shipped("tables/reference") / f"{name}.csv"
         write_reference(plan.workspace.tables, place)
         yield f"reference of {name}"
     for name in TEXTS:
@@ -44,7 +44,7 @@ def _notebook(plan: Plan, notebook: str) -> str:
     base = plan.config.data.base_subject
     name = f"{notebook}_{base}" if notebook in PER_SUBJECT else notebook
     executed = plan.workspace.notebooks / f"{name}.ipynb"
-    source = PROJECT_ROOT / "notebooks" / f"{notebook}.ipynb"
+    source = NOTEBOOKS / f"{notebook}.ipynb"
     if not executed.is_file():
         raise RunError(
             f"{executed} does not exist. Run the profile first, with and without --full."

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from havir_lib.paths import PROJECT_ROOT, ROOT
+
 FOREIGN = (
     "PYTHONPATH",
     "PYTHONHOME",
@@ -27,9 +29,12 @@ INLINE = "module://matplotlib_inline.backend_inline"
 
 
 def clean() -> dict[str, str]:
-    """This process's variables without those that would bring in other packages."""
+    """This process's variables without those that would bring in other packages.
+
+    What is started works for the same folder, wherever it is started.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-    return kept | {"PYTHONNOUSERSITE": "1"}
+    return kept | {"PYTHONNOUSERSITE": "1", ROOT: str(PROJECT_ROOT)}
 
 
 def for_scheduler(run_folder: Path) -> dict[str, str]:

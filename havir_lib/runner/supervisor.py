@@ -13,7 +13,7 @@ from filelock import FileLock
 from havir_lib.errors import RunError
 from havir_lib.io import read_json, write_json
 from havir_lib.locks import holder, take
-from havir_lib.paths import PROJECT_ROOT
+from havir_lib.paths import PROJECT_ROOT, shipped
 from havir_lib.runner import cards, environment, processes
 from havir_lib.runner.step import SCHEDULER, STOPPED
 
@@ -64,7 +64,7 @@ def supervise(folder: Path, steps: dict[str, dict], cores: str, extra: Sequence[
 def snakemake(plan: Path, cores: str, extra: Sequence[str]) -> list[str]:
     """Snakemake's command line for a plan."""
     # No lock: a killed run must start again by itself; our cache has locks of its own.
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT_ROOT / "Snakefile")]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(shipped("Snakefile"))]
     command += ["--directory", str(plan.parent.parent), "--cores", cores]
     command += ["--nolock", "--rerun-incomplete", "--quiet", "rules", "reason"]
     return command + limits(plan, extra) + list(extra)
