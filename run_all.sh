@@ -54,7 +54,7 @@ make_venv() {
   rm -rf .venv
   "$base" -m venv .venv || {
     echo "run_all.sh: could not make a virtual environment; on Debian/Ubuntu: apt install python3-venv" >&2; exit 1; }
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
   lock_hash > .venv/complete # written last: an interrupted installation is started anew
 }

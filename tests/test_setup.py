@@ -23,7 +23,7 @@ SYSTEMS = {
 def _locked(python: str, system: str) -> dict[str, str]:
     environment = default_environment() | SYSTEMS[system]
     environment |= {"python_version": python, "python_full_version": f"{python}.9"}
-    lines = (PROJECT_ROOT / "requirements.lock").read_text().splitlines()
+    lines = (PROJECT_ROOT / "requirements.txt").read_text().splitlines()
     pins = [
         Requirement(line) for line in lines if line.strip() and not line.strip().startswith("#")
     ]
@@ -53,7 +53,26 @@ def test_cuda_packages_are_not_asked_for_on_macos():
 def test_conda_environment_installs_the_same_lock():
     environment = yaml.safe_load((PROJECT_ROOT / "environment.yml").read_text())
     pip = next(item["pip"] for item in environment["dependencies"] if isinstance(item, dict))
-    assert "-r requirements.lock" in pip
+    assert "-r requirements.txt" in pip
+
+
+def test_every_pin_has_hashes_and_conda_gets_the_same_pins():
+    entries = re.split(r"\n(?=[a-zA-Z0-9])", _without_comments("requirements.lock"))
+    pins = _without_comments("requirements.txt").splitlines()
+    assert [entry.split(" \\\n")[0] for entry in entries] == pins
+    for entry in entries:
+        assert re.search(r" \\\n +--hash=sha256:[0-9a-f]{64}", entry), entry
+
+
+def test_the_set_up_installs_nothing_without_its_hash():
+    script = (PROJECT_ROOT / "run_all.sh").read_text()
+    assert "--require-hashes -r requirements.lock" in script
+    assert "--no-deps --no-build-isolation -e ." in script  # the project itself, and nothing else
+
+
+def _without_comments(name: str) -> str:
+    lines = (PROJECT_ROOT / name).read_text().splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
 
 
 def test_doctor_finds_this_environment_complete():
