@@ -69,12 +69,24 @@ def weight_files(folder: Path) -> list[Path]:
         if single.is_file():
             return [single]
         if index.is_file():
-            shards = read_config(folder, index.name).get("weight_map", {}).values()
-            return [folder / name for name in sorted(set(shards))]
+            return _shards(index, read_config(folder, index.name))
     raise WeightsError(
         f"Expected {STEM}.safetensors or {STEM}.bin (or an index of several) in {folder}, "
         f"found neither. {REMEDY}"
     )
+
+
+def _shards(index: Path, content: object) -> list[Path]:
+    """Files that an index names; each lies beside it."""
+    named = content.get("weight_map") if isinstance(content, dict) else None
+    names = set(named.values()) if isinstance(named, dict) else {None}
+    wrong = [x for x in names if not isinstance(x, str) or x in ("", "..") or Path(x).name != x]
+    if wrong or not names:
+        raise WeightsError(
+            f"{index}: expected weight_map with names of files beside it, found "
+            f"{wrong[:1] or 'none'}. {REMEDY}"
+        )
+    return [index.parent / name for name in sorted(names)]
 
 
 def _read_file(

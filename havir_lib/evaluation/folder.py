@@ -15,6 +15,8 @@ from havir_lib.evaluation.metrics import get_metrics
 from havir_lib.evaluation.scoring import TruthFeatures, score
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+"""Pillow would also run programs to read others, such as PostScript, whatever a file is called."""
 MODES = {"1", "RGB", "L", "LA", "P", "PA", "RGBA"}
 MOST_PIXELS = 4096 * 4096
 NAMING = "Name each image by its 0-based nsdId, e.g. 2950.png."
@@ -185,7 +187,7 @@ def _read(path: Path) -> np.ndarray:
     if not path.is_file():  # opening a pipe would wait for ever
         raise DataError(f"{path}: expected an image file, found something else. Remove it.")
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             _check_kind(path, image)
             return _pixels(path, ImageOps.exif_transpose(image))
     except Image.DecompressionBombError as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
@@ -191,25 +192,34 @@ def figure_noise_ceiling(voxels: pd.DataFrame) -> Figure:
 def plot_noise_ceiling(voxels: pd.DataFrame, role: str, *, ax: Axes) -> Axes:
     """Boxes over all voxels of a region; a dot per subject's median."""
     rois = list(dict.fromkeys(voxels["roi"]))
-    groups = [voxels.loc[voxels["roi"] == roi, "noise_ceiling"].dropna() for roi in rois]
-    ax.boxplot(
-        groups,
-        positions=np.arange(len(rois)),
-        widths=0.62,
+    subjects = list(dict.fromkeys(voxels["subject"]))
+    given = {"data": voxels, "x": "roi", "y": "noise_ceiling", "order": rois, "ax": ax}
+    sns.boxplot(
+        **given,
+        width=0.62,
         whis=(5, 95),
         showfliers=False,
-        patch_artist=True,
         boxprops={"facecolor": tint(ROLES[role], 0.65), "edgecolor": ROLES[role]},
         medianprops={"color": ROLES[role], "linewidth": 1.4},
         whiskerprops={"color": ROLES[role], "linewidth": 0.8},
         capprops={"linewidth": 0},
     )
-    medians = voxels.groupby(["roi", "subject"], sort=False)["noise_ceiling"].median()
-    subjects = list(dict.fromkeys(voxels["subject"]))
-    for i, subject in enumerate(subjects):
-        x = np.arange(len(rois)) + (i - (len(subjects) - 1) / 2) * 0.13
-        y = [medians.get((roi, subject), np.nan) for roi in rois]
-        ax.plot(x, y, "o", ms=3.4, color=colour_of(subject), mec="white", mew=0.5, label=subject)
+    sns.pointplot(
+        **given,
+        hue="subject",
+        hue_order=subjects,
+        palette={subject: colour_of(subject) for subject in subjects},
+        estimator="median",
+        errorbar=None,
+        dodge=0.13 * (len(subjects) - 1),
+        linestyle="none",
+        marker="o",
+        markersize=3.4,
+        markeredgecolor="white",
+        markeredgewidth=0.5,
+        legend=False,
+    )
+    ax.set(xlabel="", ylabel="")
     ax.set_xticks(np.arange(len(rois)), rois, rotation=40, ha="right", rotation_mode="anchor")
     ax.tick_params(axis="x", length=0)
     ax.set_xlim(-0.6, len(rois) - 0.4)

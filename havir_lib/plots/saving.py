@@ -132,7 +132,7 @@ def _raster(fig: Figure, frame: Bbox, dpi: float) -> Image.Image:
     buffer = io.BytesIO()
     quick = {"compress_level": 1}
     fig.savefig(buffer, format="png", dpi=dpi, bbox_inches=frame, pil_kwargs=quick)
-    image = Image.open(buffer).convert("RGBA")
+    image = Image.open(buffer, formats=["PNG"]).convert("RGBA")
     flat = Image.new("RGB", image.size, "white")  # the strip lies outside the figure's background
     flat.paste(image, mask=image)
     return flat

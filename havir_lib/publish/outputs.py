@@ -97,7 +97,7 @@ def _small(output: NotebookNode) -> NotebookNode | None:
 
 def preview(png: str) -> str:
     """A PNG (base64) at most 640 pixels wide, in a palette of 96 colours."""
-    image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    image = Image.open(io.BytesIO(base64.b64decode(png)), formats=["PNG"]).convert("RGB")
     if image.width > WIDTH:
         size = (WIDTH, round(image.height * WIDTH / image.width))
         image = image.resize(size, Image.Resampling.LANCZOS)

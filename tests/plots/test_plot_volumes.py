@@ -120,8 +120,8 @@ def test_noise_ceiling_boxes_and_subject_medians(rng):
                           "roi": "V1", "noise_ceiling": rng.uniform(5, 60, 80)})  # fmt: skip
     ax = new_figure(80, 50).subplots()
     plot_noise_ceiling(frame, "structural", ax=ax)
-    dots = {line.get_label(): line.get_ydata()[0] for line in ax.lines if line.get_marker() == "o"}
-    assert dots == pytest.approx(frame.groupby("subject")["noise_ceiling"].median().to_dict())
+    dots = [line.get_ydata()[0] for line in ax.lines if line.get_marker() == "o"]
+    assert dots == pytest.approx(frame.groupby("subject")["noise_ceiling"].median().to_list())
     fig = figure_noise_ceiling(pd.concat([frame, frame.assign(role="semantic", roi="EBA")]))
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["Structural", "Semantic"]
 

@@ -22,7 +22,7 @@ CHUNK = 64
 def render(svg: str, size: int) -> np.ndarray:
     """Rasterise an SVG to uint8 (size, size, 3), rows from top to bottom."""
     png = resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size, skip_system_fonts=True)
-    return np.asarray(Image.open(BytesIO(bytes(png))).convert("RGB"))
+    return np.asarray(Image.open(BytesIO(bytes(png)), formats=["PNG"]).convert("RGB"))
 
 
 def make_scenes(seeds: Sequence[int], workers: int = 1) -> list[Scene]:
