@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 
+import nbformat
 import papermill
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
@@ -19,6 +19,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from havir_lib.io import atomic_write
 from havir_lib.runner.explain import explain
+from havir_lib.runner.places import without_places
 
 KERNEL = Path(__file__).with_name("kernel.py")
 TRIES = 3
@@ -39,6 +40,8 @@ def execute(
 ) -> None:
     """Run a notebook; its outputs go to `log` as they come, and to `executed` when all is well.
 
+    The executed copy names no place of this machine, see :mod:`havir_lib.runner.places`.
+
     `variables` are added to the environment of its kernel.
 
     Two kernels that start at once may choose the same port; one then dies before it has run
@@ -53,8 +56,9 @@ def execute(
         except RuntimeError as error:
             if "Kernel died before replying" not in str(error) or attempt == TRIES:
                 raise
+    made = without_places(nbformat.read(log, as_version=4), parameters)
     with atomic_write(Path(executed)) as temporary:
-        shutil.copyfile(log, temporary)
+        nbformat.write(made, temporary)
 
 
 def _papermill(notebook: str, log: str, parameters: dict, cwd: str) -> None:

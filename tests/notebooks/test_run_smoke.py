@@ -110,6 +110,22 @@ def test_paper_figures_and_tables_exist_with_provenance_and_stamp(finished):
             assert (finished.workspace.cache / result / "recipe.json").is_file()
 
 
+def test_nothing_that_a_run_publishes_names_a_place_of_this_machine(finished):
+    root = finished.workspace.root
+    kept = ("cache", "run", "logs")  # what the run works with, and the log of each step
+    files = [
+        path
+        for folder in (root, finished.workspace.figures, finished.workspace.tables)
+        for path in folder.rglob("*")
+        if path.is_file() and not set(path.relative_to(folder).parts[:-1]) & set(kept)
+    ]
+    assert {".html", ".ipynb", ".png", ".csv", ".json"} <= {path.suffix for path in files}
+    for path in files:
+        content = path.read_bytes()
+        for place in (root, PROJECT_ROOT, sys.prefix, Path.home()):
+            assert len(str(place)) < 5 or str(place).encode() not in content, (path, place)
+
+
 def test_figures_are_pictures_and_not_blank(finished):
     for path in finished.workspace.figures.glob("*.png"):
         picture = Image.open(path).convert("L")

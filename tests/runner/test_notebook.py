@@ -73,7 +73,7 @@ def run_step(folder, step, **variables):
 
 
 def printed(folder):
-    book = nbformat.read(folder / "out.ipynb", as_version=4)
+    book = nbformat.read(folder / "logs" / "in.ipynb", as_version=4)
     return [output.text for cell in book.cells for output in cell.outputs if "text" in output]
 
 
@@ -141,14 +141,14 @@ def test_papermill_takes_odd_paths_as_they_are(tmp_path, name, monkeypatch):
         from papermill.parameterize import parameterize_path
 
         made.update(notebook=parameterize_path(notebook, {}), log=parameterize_path(log, {}))
-        (tmp_path / name / "log.ipynb").write_text("{}")
+        nbformat.write(nbformat.v4.new_notebook(), tmp_path / name / "log.ipynb")
 
     monkeypatch.setattr(runner.papermill, "execute_notebook", record)
     folder = tmp_path / name
     paths = [str(folder / x) for x in ("in.ipynb", "log.ipynb", "out.ipynb")]
     runner.execute(*paths, parameters={}, cwd=str(folder), variables={})
     assert list(made.values()) == paths[:2]
-    assert (folder / "out.ipynb").read_text() == "{}"
+    assert nbformat.read(folder / "out.ipynb", as_version=4).cells == []
     assert not (tmp_path / "pwned").exists()
 
 
@@ -159,7 +159,7 @@ def test_a_kernel_that_dies_before_it_runs_anything_is_started_again(tmp_path, m
         tries.append(log)
         if len(tries) < 3:
             raise RuntimeError("Kernel died before replying to kernel_info")
-        (tmp_path / "log.ipynb").write_text("{}")
+        nbformat.write(nbformat.v4.new_notebook(), tmp_path / "log.ipynb")
 
     monkeypatch.setattr(runner.papermill, "execute_notebook", dies_twice)
     paths = [str(tmp_path / x) for x in ("in.ipynb", "log.ipynb", "out.ipynb")]
