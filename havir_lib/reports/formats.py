@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -19,17 +20,23 @@ LATEX_SPECIAL = {
     "}": r"\}",
     "~": r"\textasciitilde{}",
     "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "\n": " ",
+    "\r": " ",
     "^": r"\textasciicircum{}",
     "±": r"$\pm$",
     "–": "--",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
 }
+MARKDOWN_SPECIAL = re.compile(r"[\\`*_<$|~]|\](?=\()")
 
 
-def widen(
-    frame: pd.DataFrame, rows: Sequence[str], columns: str, value: str, bold: tuple[str, str]
-) -> pd.DataFrame:
+class Best(str):
+    """A cell that is shown in bold. What comes from data never is, whatever it reads like."""
+
+
+def widen(frame: pd.DataFrame, rows: Sequence[str], columns: str, value: str) -> pd.DataFrame:
     """One row per combination of `rows`, one column per value of `columns`.
 
     Parameters
@@ -42,16 +49,15 @@ def widen(
         Column whose values become columns, in order of appearance.
     value : str
         Column with the number.
-    bold : pair of str
-        What to put before and after a cell whose ``best`` is true.
 
     Returns
     -------
     DataFrame of str
-        Cells read ``0.327 [0.301, 0.352]``; missing ones ``–``.
+        Cells read ``0.327 [0.301, 0.352]``, missing ones ``–``; best ones are :class:`Best`.
     """
     cells = frame[[*rows, columns]].copy()
-    cells["cell"] = [_cell(row, value, bold) for row in frame.to_dict("records")]
+    read = [_cell(row, value) for row in frame.to_dict("records")]
+    cells["cell"] = pd.Series(read, index=cells.index, dtype=object)
     duplicated = cells.duplicated([*rows, columns])
     if duplicated.any():
         first = cells.loc[duplicated, [*rows, columns]].iloc[0].to_dict()
@@ -96,7 +102,7 @@ def as_markdown(
     lines = [f"**{STAMP}: simulated subjects, not measured brains.**", ""] if simulated else []
     lines += [f"**{caption}**", ""] if caption else []
     for heading, wide in blocks.items():
-        body = wide.astype(str).map(lambda text: text.replace("|", r"\|"))
+        body = wide.astype(object).map(_markdown).rename(columns=_markdown)
         lines += [f"*{heading}*", ""] if heading else []
         lines += [body.to_markdown(index=False, disable_numparse=True), ""]
     return "\n".join([*lines, note] if note else lines[:-1]) + "\n"
@@ -121,21 +127,31 @@ def as_latex(
 
 
 def _tabular(wide: pd.DataFrame) -> list[str]:
+    rows = wide.astype(object).to_numpy()
     head = " & ".join(_escape(str(name)) for name in wide.columns)
-    body = [" & ".join(_escape(str(cell)) for cell in row) + r" \\" for row in wide.to_numpy()]
+    body = [" & ".join(_escape(_text(cell)) for cell in row) + r" \\" for row in rows]
     begin = rf"\begin{{tabular}}{{{'l' * wide.shape[1]}}}"
     return [begin, r"\toprule", head + r" \\", r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
 
 
-def _cell(row: dict, value: str, bold: tuple[str, str]) -> str:
+def _markdown(cell: object) -> str:
+    """A cell as Markdown shows it literally."""
+    plain = MARKDOWN_SPECIAL.sub(r"\\\g<0>", " ".join(str(cell).splitlines()))
+    return f"**{plain}**" if isinstance(cell, Best) else plain
+
+
+def _cell(row: dict, value: str) -> str:
     text = number(row[value])
     if text != "–" and pd.notna(row.get("low")) and pd.notna(row.get("high")):
         text += f" [{number(row['low'])}, {number(row['high'])}]"
     best = row.get("best")
-    return f"{bold[0]}{text}{bold[1]}" if best is not None and pd.notna(best) and best else text
+    return Best(text) if best is not None and pd.notna(best) and best else text
+
+
+def _text(cell: object) -> str:
+    return cell if isinstance(cell, str) else str(cell)
 
 
 def _escape(text: str) -> str:
-    inner = text.removeprefix("**").removesuffix("**")
-    safe = "".join(LATEX_SPECIAL.get(character, character) for character in inner)
-    return rf"\textbf{{{safe}}}" if inner != text else safe
+    safe = "".join(LATEX_SPECIAL.get(character, character) for character in text)
+    return rf"\textbf{{{safe}}}" if isinstance(text, Best) else safe

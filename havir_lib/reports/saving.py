@@ -33,7 +33,6 @@ HEADINGS = {
     "rerun": "Rerun here",
     "published": "Published for NSD (measured brains; other networks and protocols)",
 }
-BOLD = ("**", "**")
 
 
 def save_table(
@@ -136,7 +135,7 @@ def _wide(
         return readable(frame)
     keyed = frame.astype({key: object for key in rows}).fillna({key: "" for key in rows})
     try:
-        return widen(keyed, rows, columns, value, BOLD)
+        return widen(keyed, rows, columns, value)
     except (KeyError, ValueError) as error:
         raise DataError(
             f"{name}: cannot make one column per {columns!r} and one row per {list(rows)}: {error}"

@@ -313,6 +313,7 @@ def open_run(profile: str | Path = "demo", overrides: dict[str, Any] | None = No
     methods.add_pictures(elsewhere)
     run = Run(config, place, pick_device(config.device), (*added, *elsewhere))
     _log_to_console()
+    pd.set_option("display.html.use_mathjax", False)  # a caption with $ is no formula
     log.info(
         "profile %s (%s) on %s; results in %s",
         config.profile,

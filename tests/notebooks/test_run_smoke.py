@@ -188,6 +188,21 @@ def test_a_killed_run_continues_to_the_same_tables(finished, runs):
             assert figure.read_bytes() == whole.read_bytes(), figure.name
 
 
+def test_runs_in_other_folders_have_the_same_keys_and_sidecars(finished, runs):
+    _, _, workspace, _ = runs
+    made = {path.parent.relative_to(place) for place in (workspace / "cache",)
+            for path in place.glob("*/*/recipe.json")}  # fmt: skip
+    assert len(made) > 20
+    assert not [key for key in made if not (finished.workspace.cache / key).is_dir()]
+    for path in (workspace / "figures").glob("*.json"):
+        if path.stem not in OF_ALL_METHODS:
+            here, there = (json.loads((folder / path.name).read_text())
+                           for folder in (path.parent, finished.workspace.figures))  # fmt: skip
+            for sidecar in (here, there):
+                del sidecar["profile"], sidecar["settings"]["comparison"]["full"]
+            assert here == there, path.name
+
+
 def _rows(table):
     frame = pd.read_csv(table, dtype=str, keep_default_na=False)
     return set(frame.drop(columns=ACROSS_METHODS, errors="ignore").itertuples(index=False))

@@ -1,7 +1,9 @@
+import html
 import re
 
 import pandas as pd
 import pytest
+from markdown_it import MarkdownIt
 
 from havir_lib.errors import DataError, HavirError
 from havir_lib.reports import (
@@ -12,7 +14,8 @@ from havir_lib.reports import (
     table3_comparison,
     table4_ablations,
 )
-from havir_lib.reports.formats import as_latex, number, readable, widen
+from havir_lib.reports.formats import LATEX_SPECIAL, as_latex, number, readable, widen
+from havir_lib.reports.html import build_html_report
 
 PROVENANCE = {"data": "SIMULATED", "seed": 0}
 
@@ -137,7 +140,7 @@ def test_contradicting_provenance_and_empty_tables_are_refused(tmp_path, scores)
 
 def test_widen_fills_gaps_with_a_dash():
     frame = pd.DataFrame({"m": ["a", "b"], "metric": ["x", "y"], "value": [1.5, 2.25]})
-    wide = widen(frame, ["m"], "metric", "value", ("", ""))
+    wide = widen(frame, ["m"], "metric", "value")
     assert wide.to_numpy().tolist() == [["a", "1.500", "–"], ["b", "–", "2.250"]]
 
 
@@ -191,3 +194,33 @@ def test_table3_and_4_keep_the_documented_columns(scores):
     assert list(table4_ablations(ablations).columns)[:3] == ["configuration", "subject", "metric"]
     with pytest.raises(DataError, match="low, high missing"):
         table3_comparison(scores.drop(columns=["low", "high"]))
+
+
+MARKUP = [
+    "<script>alert(1)</script>", "<b>x</b>", "a & b", "**bold**", "_it_ *it*", "[a](javascript:b)",
+    "`code`", "$x^2$", r"\alpha", r"\input{/etc/passwd}", "a|b|c", "# head", "50 % ~ {x} {0} %s",
+    "one\ntwo", "a > b < c",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", MARKUP)
+def test_text_of_data_is_never_markup(tmp_path, scores, text):
+    named = scores.assign(method=scores["method"].replace("ridge", text), best=False)
+    path = save(named, tmp_path)
+    literal = " ".join(text.splitlines())
+    latex = path.with_suffix(".tex").read_text()
+    assert _without_latex(latex).count(literal) == 2  # one row per subject and their mean
+    shown = MarkdownIt("commonmark").enable("table").render(path.with_suffix(".md").read_text())
+    assert shown.count(f">{html.escape(literal)}</td>") == 2
+    assert "<strong>" not in shown.partition("</thead>")[2]
+    page = build_html_report(tmp_path / "none", tmp_path / "none", tmp_path, tmp_path / "r.html")
+    inner = html.escape(text, quote=False).replace("\n", r"\n")
+    cells = page.read_text().count(f"<td>{inner}</td>")
+    assert cells == (named["method"] == text).sum()
+
+
+def _without_latex(text):
+    for character, written in LATEX_SPECIAL.items():
+        if character.isascii() and character.isprintable() and character not in "\\ ":
+            text = text.replace(written, character)
+    return text.replace(r"\textbackslash{}", "\\")
