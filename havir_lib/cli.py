@@ -325,6 +325,12 @@ def main() -> None:
     except HavirError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        where = f"{error.filename}: {error.strerror}"
+        typer.echo(f"Error: {where}. Check that it is there, who owns it, and its disk.", err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,10 @@ class WeightsError(HavirError):
     """Model weights are missing, incomplete, or belong to another architecture."""
 
 
+class DamagedError(WeightsError):
+    """A file of weights is not what it was when it was written."""
+
+
 def require_file(path, what: str, remedy: str):
     """Return `path` if it is a file, else raise :class:`DataError` naming it.
 

@@ -9,6 +9,9 @@ import pytest
 import torch
 from hypothesis import settings
 
+from tests.faults import report
+from tests.faults.report import tried  # noqa: F401  (a fixture)
+
 settings.register_profile("havir", deadline=None)  # a busy machine is not a wrong result
 settings.load_profile("havir")
 
@@ -33,8 +36,17 @@ SMALL = {
 """The smallest run that has every page."""
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    report.add_option(parser)
+
+
+def pytest_configure(config):
+    report.configure(config)
+
+
+def pytest_collection_modifyitems(config, items):
     """The longest file first: one process runs it while the other does everything else."""
+    report.select(config, items)
     items.sort(key=lambda item: item.path.name != LONGEST)
 
 

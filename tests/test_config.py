@@ -186,6 +186,7 @@ IMPOSSIBLE = {
 }
 
 
+@pytest.mark.fault("configurations")
 @pytest.mark.parametrize(
     ("key", "value"), [(key, value) for key, values in IMPOSSIBLE.items() for value in values]
 )

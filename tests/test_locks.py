@@ -16,7 +16,10 @@ from havir_lib.locks import NO_LOCKS, holder, take
 from havir_lib.runner.cards import lease
 from havir_lib.runner.supervisor import supervise
 
+pytestmark = pytest.mark.fault("users, folders and file systems")
 
+
+@pytest.mark.fault("two at once")
 def test_a_lock_has_one_holder_who_is_named(tmp_path):
     path = tmp_path / "a.lock"
     first = take(path)
@@ -36,6 +39,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.fault("kills and signals")
 def test_a_lock_ends_with_its_process(tmp_path):
     path = tmp_path / "a.lock"
     other = subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE, text=True)

@@ -6,6 +6,8 @@ from havir_lib.config import load_config
 from havir_lib.errors import ConfigError
 from havir_lib.parse import read_overrides, read_yaml
 
+pytestmark = pytest.mark.fault("configurations")
+
 ODD_YAML = {
     b"": "expected settings as 'key: value'",
     b"- 1\n- 2\n": "expected settings as 'key: value'",

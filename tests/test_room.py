@@ -40,6 +40,7 @@ def test_one_line_says_how_much_goes_where(tmp_path):
     assert "free" in text
 
 
+@pytest.mark.fault("full disks")
 def test_a_run_without_room_is_refused_before_it_starts(paper, tmp_path, monkeypatch):
     monkeypatch.setattr(room.shutil, "disk_usage", lambda _: SimpleNamespace(free=20e9))
     with pytest.raises(RunError, match=r"no room.*20\.0 GB free.*reconstructions.*workspace"):

@@ -45,7 +45,13 @@ def supervise(folder: Path, steps: dict[str, dict], cores: str, extra: Sequence[
     RunError
         If another run of this workspace is going on, or its file system has no locks.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"{error.filename or folder}: results cannot be written there ({error.strerror}). "
+            """Check who owns it, or choose another: --overrides '{"workspace": "FOLDER"}'."""
+        ) from error
     path = folder / SUPERVISOR
     lock = take(path, patience=3)  # what a killed run left behind ends within two seconds
     if lock is None:

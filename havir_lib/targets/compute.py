@@ -8,6 +8,8 @@ Shape words: n images, C latent channels, h w latent grid, Ti image tokens, Tt t
 
 from __future__ import annotations
 
+import logging
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -30,6 +32,9 @@ from havir_lib.lookup import rows_of
 from havir_lib.provenance import stamp
 from havir_lib.targets import clip, vae
 
+log = logging.getLogger(__name__)
+
+DONE = "done.json"
 Batches = Iterator[tuple[np.ndarray, ...]]
 AT_ONCE = 64  # pictures in memory
 ARRAYS = {"latents": ("latents",), "tokens": ("image_tokens", "text_tokens")}
@@ -253,22 +258,54 @@ def _parts(ids: np.ndarray, size: int, what: str) -> Iterator[np.ndarray]:
 def _write(
     folder: Path, names: tuple[str, ...], ids: np.ndarray, encode: Callable[[np.ndarray], Batches]
 ) -> None:
-    """Encode into ``.npy`` files in `folder`; ``done.json`` says how far an earlier run came."""
-    progress = folder / "done.json"
-    done = read_json(progress) if progress.is_file() else 0
+    """Encode into ``.npy`` files in `folder`.
+
+    ``done.json`` says how far an earlier run came, with a check sum of every batch; from the first
+    that is not what it was, targets are computed again.
+    """
+    batches = _intact(folder, names, len(ids))
+    done = batches[-1][0] if batches else 0
     for batch in encode(ids[done:]):
         end = done + len(batch[0])
         for name, values in zip(names, batch, strict=True):
             array = _open(folder / f"{name}.npy", (len(ids), *values.shape[1:]), new=done == 0)
             array[done:end] = values
             array.flush()
-        write_json(progress, done := end)
+        batches.append([end, [zlib.crc32(np.ascontiguousarray(values)) for values in batch]])
+        write_json(folder / DONE, batches)
+        done = end
 
 
 def _open(path: Path, shape: tuple[int, ...], new: bool) -> np.memmap:
     if new:
         return np.lib.format.open_memmap(path, "w+", np.float16, shape)
     return np.load(path, mmap_mode="r+")
+
+
+def _intact(folder: Path, names: tuple[str, ...], n: int) -> list[list]:
+    """The end and check sums of the batches of an earlier run, as far as they still agree."""
+    try:
+        noted = [[int(end), [int(x) for x in sums]] for end, sums in read_json(folder / DONE)]
+        arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in names]
+    except FileNotFoundError:
+        return []
+    except (ValueError, TypeError, EOFError, OSError) as error:
+        log.warning("%s: cannot be gone on with (%s); begun anew", folder.name, error)
+        return []
+    batches: list[list] = []
+    start = 0
+    for end, sums in noted:
+        if not _agrees(arrays, n, start, end, sums):
+            log.warning("%s: damaged from image %d on; computed again", folder.name, start)
+            break
+        batches, start = [*batches, [end, sums]], end
+    return batches
+
+
+def _agrees(arrays: list[np.ndarray], n: int, start: int, end: int, sums: list[int]) -> bool:
+    if not start < end <= n or any(len(x) != n or x.dtype != np.float16 for x in arrays):
+        return False
+    return sums == [zlib.crc32(np.ascontiguousarray(x[start:end])) for x in arrays]
 
 
 def _half(tensor: torch.Tensor, ids: np.ndarray) -> np.ndarray:

@@ -1,13 +1,15 @@
 """Models on disk: one safetensors file each, with its description in the header.
 
 The header entry ``havir`` is JSON: ``architecture`` (see :func:`havir_lib.models.build`) and
-whatever the writer adds. One entry only, because safetensors does not keep the order of several,
-and equal models shall give equal bytes.
+whatever the writer adds, and ``content``, by which damage is noticed. One entry only, because
+safetensors does not keep the order of several, and equal models shall give equal bytes.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +18,32 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from havir_lib.errors import WeightsError
+from havir_lib.errors import DamagedError, WeightsError
 from havir_lib.io import atomic_write
 from havir_lib.models.build import Model, build
+
+ANEW = "Delete it and train again."
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], description: dict[str, Any]) -> None:
     """Write tensors and their description, atomically."""
-    header = {"havir": json.dumps(description, sort_keys=True)}
     on_cpu = {name: x.detach().to("cpu").contiguous() for name, x in tensors.items()}
+    whole = {**description, "content": content_of(on_cpu, description)}
+    header = {"havir": json.dumps(whole, sort_keys=True)}
     with atomic_write(path) as temporary:
         save_file(on_cpu, temporary, metadata=header)
+
+
+def content_of(tensors: Mapping[str, Tensor], description: Mapping[str, Any]) -> str:
+    """Hash of the description, and of names, shapes and sums of bytes: quick, for gigabytes."""
+    total = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
+    for name in sorted(tensors):
+        x = tensors[name].detach().contiguous().flatten().view(torch.uint8)
+        whole = len(x) // 8 * 8
+        words, rest = x[:whole].view(torch.int64).sum(), x[whole:].long().sum()
+        shape = list(tensors[name].shape)
+        total.update(f"{name} {shape} {int(words)} {int(rest)}\n".encode())
+    return total.hexdigest()[:16]
 
 
 def read_description(path: Path) -> dict[str, Any]:
@@ -35,14 +52,22 @@ def read_description(path: Path) -> dict[str, Any]:
     Raises
     ------
     WeightsError
-        If the file is missing, corrupt, or from elsewhere.
+        If the file is missing.
+    DamagedError
+        If it is corrupt, or from elsewhere.
     """
     return _read(path, lambda file: None)[0]
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Description and tensors; same errors as :func:`read_description`."""
-    return _read(path, lambda file: {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    description, tensors = _read(
+        path,
+        lambda file: {name: file.get_tensor(name) for name in file.keys()},  # noqa: SIM118
+    )
+    if description.pop("content", None) != content_of(tensors, description):
+        raise DamagedError(f"{path} is damaged: it is not what was written. {ANEW}")
+    return description, tensors
 
 
 def _read(path: Path, get) -> tuple[dict[str, Any], Any]:
@@ -52,8 +77,8 @@ def _read(path: Path, get) -> tuple[dict[str, Any], Any]:
         with safe_open(path, framework="pt") as file:
             return json.loads((file.metadata() or {})["havir"]), get(file)
     except (SafetensorError, KeyError, ValueError) as error:
-        raise WeightsError(
-            f"{path} cannot be read as trained weights ({error!r}). Delete it and train again."
+        raise DamagedError(
+            f"{path} cannot be read as trained weights ({error!r}). {ANEW}"
         ) from None
 
 

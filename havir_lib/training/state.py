@@ -7,6 +7,7 @@ one moment; gone when the run is finished), ``best.safetensors``, ``last.safeten
 
 from __future__ import annotations
 
+import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from havir_lib.errors import HavirError, WeightsError
+from havir_lib.errors import DamagedError, HavirError, WeightsError
 from havir_lib.io import write_text
 from havir_lib.models.build import Model
 from havir_lib.training.checkpoint import fill_model, read_checkpoint, save_model, write_tensors
+
+log = logging.getLogger(__name__)
 
 BEST, LAST, RESUME = "best.safetensors", "last.safetensors", "resume.safetensors"
 
@@ -125,10 +128,13 @@ class TrainingState:
         (self.folder / RESUME).unlink(missing_ok=True)
 
     def is_finished(self) -> bool:
-        """Whether `folder` holds the finished run; if so, take over its weights and history."""
-        if not (self.folder / LAST).is_file():
+        """Whether `folder` holds the finished run; if so, take over its weights and history.
+
+        A damaged one is deleted, and the log says so.
+        """
+        if (found := self._whole(LAST)) is None:
             return False
-        description, tensors = self._read(self.folder / LAST)
+        description, tensors = found
         fill_model(self.model, tensors, self.folder / LAST)
         self._rows, self.best_epoch = description["history"], description["best_epoch"]
         return True
@@ -136,15 +142,21 @@ class TrainingState:
     def restore(self) -> None:
         """Continue from ``resume.safetensors`` if it is there.
 
+        If it, or the best weights that belong to it, are damaged, training begins anew, and the log
+        says so.
+
         Raises
         ------
         WeightsError
-            If it is corrupt or belongs to another architecture or other settings.
+            If it belongs to another architecture or other settings.
         """
         path = self.folder / RESUME
-        if not path.is_file():
+        if (found := self._whole(RESUME)) is None:
             return
-        description, tensors = self._read(path)
+        description, tensors = found
+        if description["best_epoch"] is not None and self._whole(BEST) is None:
+            log.warning("%s: its best weights are lost; training begins anew", path)
+            return
         fill_model(self.model, _below(tensors, "model."), path)
         self.schedule.load_state_dict(description["schedule"])
         self.optimizer.load_state_dict(
@@ -155,8 +167,18 @@ class TrainingState:
         device = next(self.model.parameters()).device
         sums = description["sums"].items()
         self._sums = {name: torch.tensor(value, device=device) for name, value in sums}
-        if self.best_epoch is not None and not (self.folder / BEST).is_file():
-            raise WeightsError(f"{path} refers to {BEST}, which is gone. Delete {self.folder}.")
+
+    def _whole(self, name: str) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+        """What a file of the folder holds; None if there is none, or a damaged one, which goes."""
+        path = self.folder / name
+        if not path.is_file():
+            return None
+        try:
+            return self._read(path)
+        except DamagedError as error:
+            log.warning("%s It is deleted.", error)
+            path.unlink()
+            return None
 
     def _read(self, path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         description, tensors = read_checkpoint(path)

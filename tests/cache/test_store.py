@@ -91,6 +91,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.fault("cached files")
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_a_damaged_result_is_made_again_with_a_sentence(tmp_path, kind, caplog):
     def build(folder):

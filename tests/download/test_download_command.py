@@ -232,6 +232,7 @@ def test_an_optional_file_that_the_server_lacks_is_left_out(
     assert missing_report(config.model_copy(update={"weights": config.weights})) is not None
 
 
+@pytest.mark.fault("full disks")
 def test_no_room_is_said_before_anything_is_fetched(tmp_path):
     item = Item("nsd", "betas", tmp_path / "new/betas.hdf5", "nsd", "betas.hdf5")
     with pytest.raises(DataError, match=r"expected room for 1,000.0 TB, found .* free"):
@@ -240,12 +241,14 @@ def test_no_room_is_said_before_anything_is_fetched(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.fault("users, folders and file systems")
 def test_a_folder_that_cannot_be_written(config, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="file/nsd: expected to be able to write there"):
         fetch_all(config, tmp_path / "file/nsd", what=["coco"])
 
 
+@pytest.mark.fault("full disks")
 def test_no_room_to_unpack(get, root, web):
     archive = len(web.files["/annotations/annotations_trainval2017.zip"])
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -263,6 +266,7 @@ def test_no_room_to_unpack(get, root, web):
     assert not list(root.rglob("*.zip"))
 
 
+@pytest.mark.fault("two at once")
 def test_only_one_download_at_a_time(get, root):
     root.mkdir()
     with (
@@ -296,6 +300,7 @@ def test_offline_check(get, config, root, settings, small_paper):
     assert {item.path.name for item in lost} == {"nsd_expdesign.mat", hub_file.name}
 
 
+@pytest.mark.fault("kills and signals")
 def test_interrupted_by_the_user(config, root, bucket, objects):
     """Ctrl-C while bytes are coming: it ends soon, keeps what came, and a later run continues."""
     going_on = threading.Event()

@@ -21,6 +21,8 @@ from havir_lib.errors import DataError
 
 SWAV = "/deepcluster/swav_800ep_pretrain.pth.tar"
 
+pytestmark = pytest.mark.fault("downloads")
+
 
 @pytest.fixture
 def source(config):
@@ -179,6 +181,7 @@ def test_a_file_replaced_on_the_server_is_begun_anew_not_mixed(get, path, source
     assert path.is_file()
 
 
+@pytest.mark.fault("full disks")
 def test_full_disk(get, path, objects, key):
     """A limit of the kernel's on the size of files stands for a disk without room."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -197,6 +200,7 @@ def test_full_disk(get, path, objects, key):
     assert path.read_bytes() == objects[key]
 
 
+@pytest.mark.fault("full disks")
 def test_full_disk_on_a_small_file_system(source, config, large, tmp_path):
     key, data = large
     disk = tmp_path / "disk"
@@ -220,6 +224,7 @@ def test_full_disk_on_a_small_file_system(source, config, large, tmp_path):
         subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.fault("kills and signals")
 def test_killed_in_the_middle(get, path, objects, key, bucket):
     """kill -9 while bytes are coming: the next run continues."""
     going_on = threading.Event()
@@ -396,6 +401,7 @@ def test_a_damaged_ledger_is_begun_anew(tmp_path, content, caplog):
     assert Ledger(tmp_path).checked(tmp_path / "a") == "size"
 
 
+@pytest.mark.fault("two at once")
 def test_two_ledgers_of_one_folder_lose_nothing(tmp_path):
     for name in "ab":
         (tmp_path / name).write_bytes(b"12")
@@ -406,6 +412,7 @@ def test_two_ledgers_of_one_folder_lose_nothing(tmp_path):
     assert (known.checked(tmp_path / "a"), known.checked(tmp_path / "b")) == ("size", "MD5")
 
 
+@pytest.mark.fault("two at once")
 def test_two_that_fetch_the_same_file_fetch_it_once(get, path, objects, key, bucket, caplog):
     caplog.set_level("INFO")
     going_on = threading.Event()
@@ -429,6 +436,7 @@ def test_two_that_fetch_the_same_file_fetch_it_once(get, path, objects, key, buc
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.fault("kills and signals")
 def test_whoever_waits_goes_on_where_a_killed_one_was(get, path, objects, key, bucket):
     bucket.spoil(slow=threading.Event(), times=1)
     child = os.fork()

@@ -17,6 +17,8 @@ from havir_lib.evaluation.folder import read_ids, read_picture_folder
 
 IDS = [3, 14, 159, 26]
 
+pytestmark = pytest.mark.fault("odd images")
+
 
 class Pictures:
     """Four noise images under the ids above, of which the first three are shared."""

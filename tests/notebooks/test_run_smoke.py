@@ -173,6 +173,7 @@ def test_second_run_has_nothing_to_do(finished):
     assert before == {p: p.stat().st_mtime_ns for p in finished.workspace.figures.iterdir()}
 
 
+@pytest.mark.fault("kills and signals")
 def test_a_killed_run_continues_to_the_same_tables(finished, runs):
     _, _, workspace, result = runs
     assert result.returncode == 0, result.stderr[-8000:]

@@ -10,6 +10,8 @@ import pytest
 
 from tests.runner.conftest import step
 
+pytestmark = pytest.mark.fault("kills and signals")
+
 
 def pid_of(path):
     deadline = time.monotonic() + 60
@@ -63,6 +65,7 @@ def test_a_run_that_was_ended_goes_on(start, tmp_path):
     assert (tmp_path / "a.json").read_text() == before
 
 
+@pytest.mark.fault("two at once")
 def test_two_runs_of_one_workspace_are_refused(start, tmp_path):
     steps = {"s": step(tmp_path, "s", seconds=30)}
     first = start(tmp_path, steps)

@@ -48,6 +48,7 @@ def test_one_step_per_card_and_every_card_used(start, tmp_path, n_cards):
     assert told["cpu"]["card"] == ""  # a step without networks sees no card
 
 
+@pytest.mark.fault("kills and signals")
 def test_a_card_comes_back_after_a_kill(start, tmp_path, wait_for):
     steps = {"first": step(tmp_path, "first", seconds=60, gpu=1)}
     process = start(tmp_path, steps, CUDA_VISIBLE_DEVICES="GPU-b3/1")
@@ -59,6 +60,7 @@ def test_a_card_comes_back_after_a_kill(start, tmp_path, wait_for):
     assert records(tmp_path)["second"]["card"] == "GPU-b3/1"
 
 
+@pytest.mark.fault("two at once")
 def test_two_runs_share_the_cards_too(start, tmp_path):
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder in folders:
@@ -118,6 +120,7 @@ def test_the_scheduler_takes_odd_paths_as_they_are(start, tmp_path, name):
     assert not (PROJECT_ROOT / "pwned").exists()
 
 
+@pytest.mark.fault("users, folders and file systems")
 @pytest.mark.parametrize("given", [{}, {"XDG_CACHE_HOME": "/somewhere/else"}])
 def test_no_home_is_needed_and_a_step_has_the_cache_of_its_user(start, tmp_path, given):
     say = "import os; open('said.json', 'w').write(os.environ.get('XDG_CACHE_HOME', 'none'))"

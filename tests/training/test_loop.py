@@ -202,15 +202,6 @@ def test_folder_of_other_settings_is_refused(tmp_path):
         run(tmp_path, fit=FIT.model_copy(update={"epochs": 5}))
 
 
-def test_truncated_checkpoint_names_the_file(tmp_path):
-    with pytest.raises(Interrupted):
-        run(tmp_path, stop=3, checkpoint_seconds=0)
-    path = tmp_path / "resume.safetensors"
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(WeightsError, match=r"resume\.safetensors cannot be read"):
-        run(tmp_path)
-
-
 def test_divergence_is_an_error(tmp_path):
     def loss(prediction, targets):
         terms = semantic_loss(prediction, targets, WEIGHTS)

@@ -1,0 +1,1 @@
+"""Faults that are tried, by class; see ``report.py``."""
