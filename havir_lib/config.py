@@ -124,8 +124,8 @@ class Simulation(Section):
 class Roles(Section):
     """Which regions feed which branch: names of ROI labels or of whole sets like ``floc-faces``."""
 
-    structural: list[str] = Field(min_length=1)
-    semantic: list[str] = Field(min_length=1)
+    structural: list[str]
+    semantic: list[str]
     overlap: Literal["structural", "semantic", "drop"] = Field(
         "structural", description="which role keeps a voxel that both claim"
     )
@@ -179,6 +179,12 @@ class Data(Section):
             raise ValueError(
                 f"base_subject is {self.base_subject!r}, not one of the subjects {self.subjects}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _roles_name_regions(self) -> Data:
+        if not (self.roles.structural and self.roles.semantic):
+            raise ValueError("roles.structural and roles.semantic name at least one region each")
         return self
 
     @model_validator(mode="after")

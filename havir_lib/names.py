@@ -45,10 +45,11 @@ def _check_simulated_regions(config: Config) -> None:
 
 def _check_measured_regions(config: Config) -> None:
     from havir_lib.data.layout import layout_of
+    from havir_lib.data.nifti import Grid
     from havir_lib.data.rois import RoiAtlas
 
     for subject in config.data.subjects:
-        atlas = RoiAtlas(layout_of(config), subject, (0, 0, 0))  # no mask is read
+        atlas = RoiAtlas(layout_of(config), subject, Grid((0, 0, 0)))  # no mask is read
         for name in _regions(config):
             atlas.resolve(name)
 

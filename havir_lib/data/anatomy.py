@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from havir_lib.data.layout import ANATOMY, DEPTHS, GLASS_BRAIN, SURFACE, NsdLayout
-from havir_lib.data.rois import read_volume
+from havir_lib.data.nifti import Grid, read_volume
 from havir_lib.data.spaces import native_space
 
 
@@ -65,17 +65,17 @@ class Anatomy:
         """
         return [file for kind in what for file in self.needs[kind] if not file.is_file()]
 
-    def background(self, shape: tuple[int, ...]) -> np.ndarray:
+    def background(self, grid: Grid) -> np.ndarray:
         """The picture, (X, Y, Z) float32; without one, 1 where there is a signal and 0 elsewhere.
 
         Raises
         ------
         ShapeError
-            If the file is on another grid than `shape`.
+            If the file is on another grid than `grid`.
         """
         if not self.lacks(ANATOMY):
-            return read_volume(self.picture, f"Anatomy of {self.subject}", shape).values
-        signal = read_volume(self.signal, f"Noise ceiling of {self.subject}", shape).values
+            return read_volume(self.picture, f"Anatomy of {self.subject}", grid).values
+        signal = read_volume(self.signal, f"Noise ceiling of {self.subject}", grid).values
         return (np.nan_to_num(signal) > 0).astype(np.float32)
 
 

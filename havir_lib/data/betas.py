@@ -20,6 +20,7 @@ import numpy as np
 
 from havir_lib.data.hdf5 import open_dataset
 from havir_lib.data.layout import GET_DATA
+from havir_lib.data.nifti import Grid, affine_of, indices_in, open_image
 from havir_lib.errors import DataError, ShapeError
 
 PERCENT_PER_COUNT = 1 / 300  # NSD manual, "Betas": stored = 300 * percent signal change
@@ -27,21 +28,29 @@ ALLOWED_TYPES = ("int16", "float32", "float64")
 BLOCK_BYTES = 64 * 2**20  # of a NIfTI stream held in memory at once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BetasHeader:
     """What a file of betas holds.
 
     Attributes
     ----------
-    grid : tuple of int
-        (X, Y, Z).
+    shape : tuple of int
+        Grid (X, Y, Z).
     n_trials : int
     dtype : numpy dtype
+    affine : ndarray (4, 4), or None
+        Voxel indices to mm; None if the file does not say it, as HDF5.
     """
 
-    grid: tuple[int, int, int]
+    shape: tuple[int, int, int]
     n_trials: int
     dtype: np.dtype
+    affine: np.ndarray | None = None
+
+    @property
+    def grid(self) -> Grid:
+        """Where the voxels lie."""
+        return Grid(self.shape, self.affine)
 
     @property
     def unit(self) -> float:
@@ -60,11 +69,11 @@ def read_header(path: Path) -> BetasHeader:
     if path.suffix == ".hdf5":
         with open_dataset(path, "betas") as dataset:
             return _header(path, dataset.shape[::-1], dataset.dtype)
-    image = _open_nifti(path)
-    return _header(path, image.shape, image.get_data_dtype())
+    image = open_image(path)
+    return _header(path, image.shape, image.get_data_dtype(), affine_of(image))
 
 
-def read_betas(path: Path, ijk: np.ndarray) -> np.ndarray:
+def read_betas(path: Path, ijk: np.ndarray, grid: Grid | None = None) -> np.ndarray:
     """Stored values of some voxels, all trials of a session.
 
     Parameters
@@ -73,6 +82,8 @@ def read_betas(path: Path, ijk: np.ndarray) -> np.ndarray:
         ``.hdf5`` or ``.nii.gz`` / ``.nii``.
     ijk : ndarray of int, (V, 3)
         Voxel indices into (X, Y, Z), in any order.
+    grid : Grid, optional
+        Of which `ijk` are indices; the file may have its axes in another order.
 
     Returns
     -------
@@ -85,13 +96,15 @@ def read_betas(path: Path, ijk: np.ndarray) -> np.ndarray:
     DataError
         If the file is damaged or truncated, or not in the expected form.
     ShapeError
-        If a voxel lies outside the file's grid.
+        If a voxel lies outside the file's grid, or the file lies elsewhere than `grid`.
     """
     header = read_header(path)
     ijk = np.asarray(ijk)
-    if ijk.ndim != 2 or ijk.shape[1] != 3 or (ijk < 0).any() or (ijk >= header.grid).any():
+    if grid is not None:
+        ijk = indices_in(path, header.grid, ijk, grid)
+    if ijk.ndim != 2 or ijk.shape[1] != 3 or (ijk < 0).any() or (ijk >= header.shape).any():
         raise ShapeError(
-            f"{path}: expected voxel indices (V, 3) inside the grid {header.grid}, "
+            f"{path}: expected voxel indices (V, 3) inside the grid {header.shape}, "
             f"found {ijk.shape} with maximum {ijk.max(axis=0).tolist() if ijk.size else []}."
         )
     if path.suffix == ".hdf5":
@@ -100,13 +113,15 @@ def read_betas(path: Path, ijk: np.ndarray) -> np.ndarray:
     return _read_nifti(path, header, ijk)
 
 
-def _header(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> BetasHeader:
+def _header(
+    path: Path, shape: tuple[int, ...], dtype: np.dtype, affine: np.ndarray | None = None
+) -> BetasHeader:
     if len(shape) != 4:
         raise DataError(f"{path}: expected four axes (X, Y, Z, trials), found shape {shape}.")
     if dtype.name not in ALLOWED_TYPES:
         raise DataError(f"{path}: expected values of type {ALLOWED_TYPES}, found {dtype.name}.")
     x, y, z, n_trials = (int(size) for size in shape)
-    return BetasHeader((x, y, z), n_trials, dtype)
+    return BetasHeader((x, y, z), n_trials, dtype, affine)
 
 
 def _read_hdf5(dataset: h5py.Dataset, ijk: np.ndarray) -> np.ndarray:
@@ -143,23 +158,16 @@ def _read_rows(dataset: h5py.Dataset, ijk: np.ndarray) -> np.ndarray:
     return values
 
 
-def _open_nifti(path: Path) -> nib.Nifti1Image:
-    try:
-        return nib.load(path)
-    except (OSError, EOFError, zlib.error, nib.filebasedimages.ImageFileError) as error:
-        raise DataError(f"{path}: cannot be read as NIfTI ({error}). {GET_DATA}") from None
-
-
 def _read_nifti(path: Path, header: BetasHeader, ijk: np.ndarray) -> np.ndarray:
     # The compressed stream must be read from end to end, but a block of volumes at a time is
     # enough: a whole float session would take 4 GB.
-    proxy = _open_nifti(path).dataobj
+    proxy = open_image(path).dataobj
     if (proxy.slope, proxy.inter) != (1, 0):
         raise DataError(
             f"{path}: expected unscaled values, found scale {proxy.slope}, offset {proxy.inter}."
         )
-    n_voxels = int(np.prod(header.grid))
-    voxels = np.ravel_multi_index(ijk.T, header.grid, order="F")
+    n_voxels = int(np.prod(header.shape))
+    voxels = np.ravel_multi_index(ijk.T, header.shape, order="F")
     values = np.empty((header.n_trials, len(ijk)), dtype=header.dtype.newbyteorder("="))
     block = max(1, BLOCK_BYTES // (n_voxels * header.dtype.itemsize))
     try:
@@ -170,6 +178,7 @@ def _read_nifti(path: Path, header: BetasHeader, ijk: np.ndarray) -> np.ndarray:
                 content = stream.read(len(rows) * n_voxels * header.dtype.itemsize)
                 volumes = np.frombuffer(content, header.dtype).reshape(len(rows), n_voxels)
                 rows[:] = volumes[:, voxels]
+            stream.read(1)  # to the end, where a compressed file has its check sum
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{path}: truncated or damaged ({error}). {GET_DATA}") from None
     return values

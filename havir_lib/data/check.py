@@ -19,13 +19,15 @@ from havir_lib.config import Config
 from havir_lib.data.anatomy import anatomy_of
 from havir_lib.data.betas import BetasHeader, read_betas, read_header
 from havir_lib.data.layout import NsdLayout, layout_of, used_sessions
-from havir_lib.data.rois import RoiAtlas, read_volume
+from havir_lib.data.load import grid_of_betas
+from havir_lib.data.nifti import Grid, indices_in, read_volume
+from havir_lib.data.rois import RoiAtlas, whole_labels
 from havir_lib.data.roles import ROLES, resolve_roles
 from havir_lib.data.split import split_trials
 from havir_lib.data.stimuli import load_stimuli
 from havir_lib.data.trials import load_trials
 from havir_lib.data.zscore import unusable_voxels
-from havir_lib.errors import DataError, HavirError, ShapeError
+from havir_lib.errors import DataError, HavirError
 from havir_lib.noise_ceiling import estimate_ncsnr, noise_ceiling, zscore_within
 
 Level = Literal["ok", "note", "ERROR"]
@@ -62,15 +64,12 @@ class _State:
     layout: NsdLayout
     subject: str
     headers: dict[int, BetasHeader] = field(default_factory=dict)
+    grid: Grid | None = None
     roles: dict[str, np.ndarray] = field(default_factory=dict)
     trials: pd.DataFrame | None = None
     ijk: np.ndarray | None = None  # (V, 3), voxels with a role
     sample: np.ndarray | None = None  # which of them have their betas kept
     betas: np.ndarray | None = None  # (n_trials, n_sample)
-
-    @property
-    def grid(self) -> tuple[int, int, int]:
-        return next(iter(self.headers.values())).grid
 
 
 def check_subject(config: Config, subject: str, root: Path | str | None = None) -> list[Finding]:
@@ -122,20 +121,23 @@ def _look_at_sessions(state: _State) -> Lines:
     formats = Counter("".join(layout.betas(name, s).suffixes) for s in sessions)
     lengths = Counter(header.n_trials for header in state.headers.values())
     types = {header.dtype.name for header in state.headers.values()}
-    grids = {header.grid for header in state.headers.values()}
-    if len(grids) > 1 or len(types) > 1:
-        raise ShapeError(
-            f"{layout.betas_folder(name)}: sessions differ in grid or type: {sorted(grids)}, "
-            f"{sorted(types)}. All must be alike."
+    first = next(iter(state.headers.values()))
+    for session, header in state.headers.items():
+        indices_in(layout.betas(name, session), header.grid, np.zeros((0, 3)), first.grid)
+    if len(types) > 1:
+        raise DataError(
+            f"{layout.betas_folder(name)}: sessions differ in type: {sorted(types)}. All must be "
+            "alike."
         )
+    state.grid = grid_of_betas(layout, name, first)
     trials = " + ".join(f"{count} x {n}" for n, count in lengths.items())
     files = ", ".join(f"{count} {suffix}" for suffix, count in formats.items())
     yield "ok", f"{len(sessions)} sessions ({files}), sessions x trials: {trials}"
-    yield "ok", f"grid (X, Y, Z) = {state.grid}, stored as {types.pop()}"
+    yield "ok", f"grid (X, Y, Z) = {state.grid.describe()}, stored as {types.pop()}"
 
 
 def _look_at_regions(state: _State) -> Lines:
-    _need(state.headers, "sessions")
+    _need(state.grid, "sessions")
     atlas = RoiAtlas(state.layout, state.subject, state.grid)
     present = [s for s in atlas.tables if state.layout.roi(state.subject, s).is_file()]
     if not present:
@@ -143,11 +145,12 @@ def _look_at_regions(state: _State) -> Lines:
     yield "ok", f"{len(present)} sets: {', '.join(present)}"
     for roi_set in present:
         path = state.layout.roi(state.subject, roi_set)
-        labels = np.unique(read_volume(path, f"ROI set {roi_set}", state.grid).values)
         if roi_set in atlas.unreadable:
             yield "note", f"{roi_set}: labels cannot be named: {atlas.unreadable[roi_set]}"
             continue
         table = atlas.tables[roi_set]
+        values = read_volume(path, f"ROI set {roi_set}", state.grid).values
+        labels = np.unique(whole_labels(path, values, table))
         empty = sorted(name for name, value in table.items() if value not in labels)
         unnamed = sorted(int(v) for v in labels if v > 0 and v not in table.values())
         if table and empty:
@@ -159,7 +162,7 @@ def _look_at_regions(state: _State) -> Lines:
 
 
 def _look_at_roles(state: _State) -> Lines:
-    _need(state.headers, "sessions")
+    _need(state.grid, "sessions")
     atlas = RoiAtlas(state.layout, state.subject, state.grid)
     structural, semantic, counts = resolve_roles(atlas, state.config.data.roles)
     state.roles = {"structural": structural, "semantic": semantic}
@@ -199,7 +202,7 @@ def _look_at_values(state: _State) -> Lines:
     unusable = np.zeros(len(state.ijk), dtype=bool)
     saturated = 0
     for session, rows in state.trials.groupby("session"):
-        values = read_betas(state.layout.betas(state.subject, session), state.ijk)
+        values = read_betas(state.layout.betas(state.subject, session), state.ijk, state.grid)
         not_finite, constant = unusable_voxels(values, ~rows["is_test"].to_numpy())
         unusable |= not_finite | constant
         bad["NaN or infinite"] = max(bad["NaN or infinite"], int(not_finite.sum()))

@@ -18,13 +18,14 @@ from havir_lib.config import Config, Data
 from havir_lib.data.anatomy import anatomy_of
 from havir_lib.data.betas import BetasHeader, read_betas, read_header
 from havir_lib.data.layout import NsdLayout, layout_of, used_sessions
-from havir_lib.data.rois import RoiAtlas, read_volume
+from havir_lib.data.nifti import Grid, grid_of, indices_in, read_volume
+from havir_lib.data.rois import RoiAtlas
 from havir_lib.data.roles import check_not_empty, count_rois, resolve_roles
 from havir_lib.data.split import split_trials
 from havir_lib.data.subject import Subject, normalised
 from havir_lib.data.trials import load_trials
 from havir_lib.data.zscore import unusable_voxels, zscore_sessions
-from havir_lib.errors import DataError, ShapeError
+from havir_lib.errors import DataError
 from havir_lib.io import load_arrays, read_json, save_arrays, write_json
 from havir_lib.noise_ceiling import estimate_ncsnr
 from havir_lib.paths import workspace_of
@@ -103,17 +104,18 @@ def extract(folder: Path, layout: NsdLayout, data: Data, name: str, sessions: li
     """
     header, lengths = _read_headers(layout, name, sessions)
     trials = split_trials(load_trials(layout, name, lengths))
-    atlas = RoiAtlas(layout, name, header.grid)
+    grid = grid_of_betas(layout, name, header)
+    atlas = RoiAtlas(layout, name, grid)
     structural, semantic, role_counts = resolve_roles(atlas, data.roles)
     ijk = np.argwhere(structural | semantic)
-    betas, keep, dropped = _read_usable(layout, name, trials, ijk, data)
+    betas, keep, dropped = _read_usable(layout, name, trials, ijk, data, grid)
     ijk = ijk[keep]
     roles = {"structural": structural[tuple(ijk.T)], "semantic": semantic[tuple(ijk.T)]}
     role_counts = _finish_counts(role_counts, dropped, roles)
     check_not_empty(name, roles, role_counts)
 
     np.save(folder / "betas.npy", betas[:, keep])
-    _save_voxels(folder, layout, name, header, ijk, roles)
+    _save_voxels(folder, layout, name, header, grid, ijk, roles)
     _save_rois(folder, atlas, _roi_names(atlas, data), ijk)
     trials.to_csv(folder / "trials.csv", index=False)
     role_counts.to_csv(folder / "role_counts.csv", index=False)
@@ -124,14 +126,15 @@ def _save_voxels(
     layout: NsdLayout,
     name: str,
     header: BetasHeader,
+    grid: Grid,
     ijk: np.ndarray,
     roles: dict[str, np.ndarray],
 ) -> None:
-    ncsnr = read_volume(layout.ncsnr(name), f"Noise ceiling SNR of {name}", header.grid)
+    ncsnr = read_volume(layout.ncsnr(name), f"Noise ceiling SNR of {name}", grid)
     save_arrays(
         folder / "voxels.npz",
         ijk=ijk,
-        shape=np.array(header.grid),
+        shape=np.array(grid.shape),
         affine=ncsnr.affine,
         ncsnr=ncsnr.values[tuple(ijk.T)].astype(np.float32),
         unit=np.array(header.unit),
@@ -142,7 +145,7 @@ def _save_voxels(
 def _save_rois(folder: Path, atlas: RoiAtlas, names: list[str], ijk: np.ndarray) -> None:
     masks = {roi: atlas.mask(roi) for roi in names}
     index = tuple(ijk.T)
-    used = np.zeros(atlas.grid, dtype=bool)
+    used = np.zeros(atlas.grid.shape, dtype=bool)
     used[index] = True
     table = pd.DataFrame({roi: mask[index] for roi, mask in masks.items()})
     table.to_csv(folder / "rois.csv", index=False)
@@ -157,17 +160,28 @@ def _read_headers(
     headers = {session: read_header(layout.betas(name, session)) for session in sessions}
     first = headers[sessions[0]]
     for session, header in headers.items():
-        if header.grid != first.grid:
-            raise ShapeError(
-                f"{layout.betas(name, session)}: grid {header.grid}, "
-                f"but session {sessions[0]} has {first.grid}."
-            )
+        indices_in(layout.betas(name, session), header.grid, np.zeros((0, 3)), first.grid)
         if header.dtype != first.dtype:
             raise DataError(
                 f"{layout.betas(name, session)}: values are {header.dtype}, "
                 f"but session {sessions[0]} has {first.dtype}."
             )
     return first, {session: header.n_trials for session, header in headers.items()}
+
+
+def grid_of_betas(layout: NsdLayout, name: str, header: BetasHeader) -> Grid:
+    """Where a subject's voxels lie: as the betas say, or else the volume beside them.
+
+    Raises
+    ------
+    DataError, ShapeError
+        If that volume is damaged or of another shape.
+    """
+    if header.affine is not None or not layout.ncsnr(name).is_file():
+        return header.grid
+    beside = read_volume(layout.ncsnr(name), f"Noise ceiling SNR of {name}", header.grid)
+    known = grid_of(layout.ncsnr(name)).affine
+    return Grid(header.shape, None if known is None else beside.affine)
 
 
 def test_images(layout: NsdLayout, name: str, data: Data) -> np.ndarray:
@@ -185,14 +199,19 @@ def test_images(layout: NsdLayout, name: str, data: Data) -> np.ndarray:
 
 
 def _read_usable(
-    layout: NsdLayout, name: str, trials: pd.DataFrame, ijk: np.ndarray, data: Data
+    layout: NsdLayout,
+    name: str,
+    trials: pd.DataFrame,
+    ijk: np.ndarray,
+    data: Data,
+    grid: Grid,
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """Betas of all sessions, which voxels to keep, and how many were dropped for what reason."""
     values = []
     not_finite, constant = np.zeros((2, len(ijk)), dtype=bool)
     for session, rows in tqdm(trials.groupby("session"), desc=f"{name}: betas", unit="session"):
         path = layout.betas(name, session)
-        values.append(read_betas(path, ijk))
+        values.append(read_betas(path, ijk, grid))
         nan_here, constant_here = unusable_voxels(values[-1], ~rows["is_test"].to_numpy())
         if data.bad_voxels == "error":
             _raise_if_any(path, ijk, nan_here, "NaN or infinite")

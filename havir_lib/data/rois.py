@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import difflib
 import logging
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
 from havir_lib.data.layout import GET_DATA, NsdLayout
-from havir_lib.errors import DataError, ShapeError, require_file
+from havir_lib.data.nifti import Grid, read_volume
+from havir_lib.errors import DataError
 
 log = logging.getLogger(__name__)
 
@@ -35,46 +34,6 @@ PREFERRED_SETS = (
     "nsdgeneral",
 )
 HEMISPHERES = ("lh.", "rh.")
-
-
-@dataclass(frozen=True)
-class Volume:
-    """A NIfTI volume: values (X, Y, Z) and affine (4, 4), voxel to mm."""
-
-    values: np.ndarray
-    affine: np.ndarray
-
-
-def read_volume(path: Path, what: str, grid: tuple[int, int, int] | None = None) -> Volume:
-    """Read a 3D NIfTI.
-
-    Parameters
-    ----------
-    path : Path
-    what : str
-        For messages, e.g. ``"ROI set floc-faces of subj01"``.
-    grid : tuple of int, optional
-        Shape it must have.
-
-    Raises
-    ------
-    DataError
-        If the file is missing or damaged.
-    ShapeError
-        If its shape is not `grid`.
-    """
-    require_file(path, what, GET_DATA)
-    try:
-        image = nib.load(path)
-        values = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError) as error:
-        raise DataError(f"{path}: cannot be read as NIfTI ({error}). {GET_DATA}") from None
-    if grid is not None and values.shape != grid:
-        raise ShapeError(
-            f"{path}: {what} has shape {values.shape}, but the betas have {grid}. "
-            "Masks and betas must be on one grid (data.space)."
-        )
-    return Volume(values, image.affine)
 
 
 def read_label_table(path: Path) -> dict[str, int]:
@@ -115,8 +74,8 @@ class RoiAtlas:
     ----------
     layout : NsdLayout
     subject : str
-    grid : tuple of int
-        Shape (X, Y, Z) that every mask must have.
+    grid : Grid
+        That every mask must lie on.
     tables : dict
         Set name → {label: value}; empty where the set has no table, or one that cannot be read.
     unreadable : dict
@@ -125,7 +84,7 @@ class RoiAtlas:
 
     layout: NsdLayout
     subject: str
-    grid: tuple[int, int, int]
+    grid: Grid
     tables: dict[str, dict[str, int]] = field(init=False)
     unreadable: dict[str, DataError] = field(init=False, default_factory=dict)
     _volumes: dict[str, np.ndarray] = field(init=False, default_factory=dict)
@@ -170,7 +129,8 @@ class RoiAtlas:
         if roi_set not in self._volumes:
             path = self.layout.roi(self.subject, roi_set)
             what = f"ROI set {roi_set} of {self.subject}"
-            self._volumes[roi_set] = read_volume(path, what, self.grid).values
+            values = read_volume(path, what, self.grid).values
+            self._volumes[roi_set] = whole_labels(path, values, self.tables.get(roi_set, {}))
         return self._volumes[roi_set]
 
     def _unknown(self, name: str) -> str:
@@ -183,6 +143,41 @@ class RoiAtlas:
             f"{self.subject} has no ROI {name!r} in {self.layout.roi_directory(self.subject)}."
             f"{hint}{lost} Known sets and labels:\n" + ("\n".join(lines) or f"  none. {GET_DATA}")
         )
+
+
+def whole_labels(path: Path, values: np.ndarray, table: Mapping[str, int]) -> np.ndarray:
+    """Labels as integers, (X, Y, Z) int32; NaN is outside (-1).
+
+    Parameters
+    ----------
+    path : Path
+        For messages.
+    values : ndarray (X, Y, Z)
+    table : mapping
+        Name → value of the labels that are known; empty for a mask.
+
+    Raises
+    ------
+    DataError
+        If labels are fractions, as interpolation makes them, or -1 has become 255, as it does in
+        8 bits without a sign.
+    """
+    values = np.where(np.isnan(values), -1, values) if values.dtype.kind == "f" else values
+    rounded = np.rint(values).astype(np.int32)
+    if values.dtype.kind == "f" and (away := np.abs(values - rounded) > 1e-3).any():
+        raise DataError(
+            f"{path}: expected whole labels, found {int(away.sum())} voxels with fractions, e.g. "
+            f"{values[away][0]:.3f}. It was resampled with interpolation; use nearest neighbours."
+        )
+    found = np.unique(rounded)
+    known = {*table.values(), 0, 255} if table else {0, 1, 255}
+    if 255 in found and 255 not in table.values() and len(found) > 2 and set(found) <= known:
+        raise DataError(
+            f"{path}: expected labels {sorted(known - {255})}, found 255 in "
+            f"{int((rounded == 255).sum())} voxels: -1 (outside) stored in 8 bits without a sign. "
+            "Save it as int16."
+        )
+    return rounded
 
 
 def find_label(name: str, tables: Mapping[str, Mapping[str, int]]) -> tuple[str, str | None] | None:

@@ -43,7 +43,7 @@ def resolve_roles(atlas: RoiAtlas, roles: Roles) -> tuple[np.ndarray, np.ndarray
     for role in ROLES:
         masks = {name: atlas.mask(name) for name in getattr(roles, role)}
         claimed[role] = (
-            np.any(list(masks.values()), axis=0) if masks else np.zeros(atlas.grid, bool)
+            np.any(list(masks.values()), axis=0) if masks else np.zeros(atlas.grid.shape, bool)
         )
         rows += [(role, name, int(mask.sum())) for name, mask in masks.items()]
         rows.append((role, "all ROIs", int(claimed[role].sum())))

@@ -44,6 +44,12 @@ class Stimuli:
         self.table = load_stim_info(layout)
         with self._open() as brick:
             self.image_shape: tuple[int, int, int] = brick.shape[1:]
+            if self.image_shape[0] != self.image_shape[1]:
+                raise DataError(
+                    f"{self.path}: expected square pictures, found {self.image_shape[:2]} (H, W). "
+                    "They would be squeezed for the latent and cropped for CLIP, so both would "
+                    "learn from different pictures. Crop them first."
+                )
             if len(brick) < len(self.table):
                 raise DataError(
                     f"{self.path}: expected {len(self.table)} images, found {len(brick)}. "
@@ -89,11 +95,24 @@ class Stimuli:
             raise DataError(
                 f"No caption files: data.captions is empty and the tree of {self.path} has none."
             )
-        annotations = [a for file in self.caption_files for a in _read_annotations(file)]
         captions = defaultdict(list)
-        for annotation in sorted(annotations, key=lambda a: a["id"]):
-            captions[annotation["image_id"]].append(annotation["caption"].strip())
+        for _, (image, text) in sorted(self._annotations().items()):
+            captions[image].append(text)
         return dict(captions)
+
+    def _annotations(self) -> dict[int, tuple[int, str]]:
+        """Annotation id → image and caption; one that occurs in two files counts once."""
+        found: dict[int, tuple[int, str]] = {}
+        for file in self.caption_files:
+            for annotation in _read_annotations(file):
+                said = (int(annotation["image_id"]), annotation["caption"].strip())
+                if found.setdefault(int(annotation["id"]), said) != said:
+                    raise DataError(
+                        f"{file}: annotation {annotation['id']} was another in a file before it: "
+                        f"expected {found[annotation['id']]}, found {said}. List each file once "
+                        "under data.captions."
+                    )
+        return found
 
     def _check(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
         ids = np.asarray(ids, dtype=np.int64)
@@ -119,8 +138,9 @@ class Stimuli:
 def _read_annotations(path: Path) -> list[dict]:
     require_file(path, "COCO captions", GET_DATA)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["annotations"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        found = json.loads(path.read_text(encoding="utf-8"))["annotations"]
+        return [{key: entry[key] for key in ("id", "image_id", "caption")} for entry in found]
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a COCO annotation file ({error!r}).") from None
 
 

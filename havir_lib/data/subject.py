@@ -14,6 +14,7 @@ import pandas as pd
 
 from havir_lib.cache.content import frozen
 from havir_lib.data.anatomy import Anatomy
+from havir_lib.data.nifti import Grid
 from havir_lib.data.split import check_split, first_sessions
 from havir_lib.data.zscore import WHAT_IT_SEES, Zscore, apply_statistics, statistics_of
 from havir_lib.noise_ceiling import noise_ceiling
@@ -91,6 +92,11 @@ class Subject:
     def n_voxels(self) -> int:
         """V."""
         return len(self.ijk)
+
+    @property
+    def grid(self) -> Grid:
+        """Where the voxels lie."""
+        return Grid(self.shape, self.affine)
 
     @property
     def content(self) -> list:

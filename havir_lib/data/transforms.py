@@ -23,12 +23,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import nibabel as nib
 import numpy as np
 from scipy.ndimage import map_coordinates
 
 from havir_lib.data.anatomy import Anatomy
 from havir_lib.data.layout import GET_DATA
+from havir_lib.data.nifti import read_image
 from havir_lib.data.spaces import FSAVERAGE, MNI, SurfaceMap, VolumeMap, require_space
 from havir_lib.errors import DataError, ShapeError, require_file
 
@@ -253,6 +253,6 @@ def _check_grid(path: Path, coordinates: np.ndarray, native: VolumeMap) -> None:
 def _read(path: Path, what: str) -> np.ndarray:
     require_file(path, what, GET_DATA)
     try:
-        return np.asarray(nib.load(path).dataobj)
+        return np.asarray(read_image(path).dataobj)
     except Exception as error:  # nibabel, gzip and zlib raise many kinds on damaged files
         raise DataError(f"{path}: cannot be read ({error}). {GET_DATA}") from None

@@ -19,7 +19,8 @@ from havir_lib.config import Config
 from havir_lib.data import load_subject
 from havir_lib.data.anatomy import anatomy_of
 from havir_lib.data.layout import GET_DATA, GLASS_BRAIN, NsdLayout
-from havir_lib.data.rois import RoiAtlas, read_volume
+from havir_lib.data.nifti import grid_of, read_volume
+from havir_lib.data.rois import RoiAtlas
 from havir_lib.data.subject import Subject
 from havir_lib.data.transforms import load_coordinates
 from havir_lib.errors import DataError, require_file
@@ -71,7 +72,7 @@ def cut_to_brain(folder: Path, masks: Sequence[Path], brain: Path) -> None:
     """Write ROI volumes with -1 outside of a brain (voxels above 0 in the volume `brain`)."""
     for file in masks:
         image = nib.load(file)
-        inside = read_volume(brain, "Brain", image.shape).values > 0
+        inside = read_volume(brain, "Brain", grid_of(file)).values > 0
         kept = np.where(inside, np.asarray(image.dataobj), -1).astype(np.int16)
         nib.save(nib.Nifti1Image(kept, image.affine), folder / file.name)
 
@@ -184,6 +185,6 @@ def _in_grid(places: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def _sets_of_roles(config: Config, place: NsdLayout, name: str) -> list[str]:
     roles = config.data.roles
-    atlas = RoiAtlas(place, name, nib.load(place.ncsnr(name)).shape)
+    atlas = RoiAtlas(place, name, grid_of(place.ncsnr(name)))
     found = [atlas.resolve(roi)[0] for roi in (*roles.structural, *roles.semantic)]
     return list(dict.fromkeys(found))

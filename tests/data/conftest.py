@@ -111,7 +111,7 @@ def _write_stimuli(tree: Tree, rng: np.random.Generator) -> None:
     folder = tree.root / "nsddata_stimuli/stimuli/nsd"
     (folder / "annotations").mkdir(parents=True)
     with h5py.File(folder / "nsd_stimuli.hdf5", "w") as file:
-        file["imgBrick"] = rng.integers(0, 256, (N_IMAGES, 4, 5, 3), dtype=np.uint8)
+        file["imgBrick"] = rng.integers(0, 256, (N_IMAGES, 5, 5, 3), dtype=np.uint8)
     annotations = [
         {"id": 10 * image + k, "image_id": 900 - image, "caption": f"image {image}, caption {k}\n"}
         for image in range(N_IMAGES)

@@ -25,7 +25,7 @@ def both(tree):
 def test_headers_agree(both):
     for path in both:
         header = read_header(path)
-        assert header.grid == GRID
+        assert header.shape == GRID
         assert header.n_trials == 19
         assert header.unit == 1 / 300
 

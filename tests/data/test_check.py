@@ -19,7 +19,7 @@ def test_a_sound_subject_has_no_error_and_its_numbers(tree, config):
     assert not has_errors(findings), [f for f in findings if f.level == "ERROR"]
     sessions = text_of(findings, "sessions")
     assert "3 sessions (3 .hdf5), sessions x trials: 2 x 20 + 1 x 19" in sessions
-    assert "grid (X, Y, Z) = (7, 8, 9), stored as int16" in sessions
+    assert "grid (X, Y, Z) = (7, 8, 9) RAS" in sessions
     roles = text_of(findings, "roles")
     assert "structural: 40 voxels of V1v, V1d" in roles
     assert "2 voxels claimed by both roles, kept as structural" in text_of(

@@ -158,7 +158,7 @@ def write_masks(layout, subject, rng):
     for roi_set, names in LABELS.items():
         labels = rng.integers(-1, len(names) + 1, GRID).astype(np.int16)
         labels.flat[: len(names)] = np.arange(1, len(names) + 1)  # none is empty
-        nib.save(nib.Nifti1Image(labels, np.eye(4)), layout.roi(subject, roi_set))
+        nib.save(nib.Nifti1Image(labels, np.diag([1.8, 1.8, 1.8, 1])), layout.roi(subject, roi_set))
         folder = layout.label_directories(subject)[1]
         folder.mkdir(parents=True, exist_ok=True)
         lines = ["0 Unknown", *(f"{n} {name}" for n, name in enumerate(names, start=1))]

@@ -1,5 +1,6 @@
 """ROIs by name, and roles that never overlap."""
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,16 +9,16 @@ from hypothesis import strategies as st
 
 from havir_lib.config import Roles
 from havir_lib.data.layout import NsdLayout
+from havir_lib.data.nifti import Grid
 from havir_lib.data.rois import RoiAtlas, read_label_table
 from havir_lib.data.roles import count_rois, resolve_roles
 from havir_lib.errors import DataError, ShapeError
-
-GRID = (7, 8, 9)
+from tests.data.conftest import AFFINE, GRID
 
 
 @pytest.fixture
 def atlas(tree):
-    return RoiAtlas(NsdLayout(tree.root), "subj01", GRID)
+    return RoiAtlas(NsdLayout(tree.root), "subj01", Grid(GRID))
 
 
 def count_of(counts: pd.DataFrame, role: str, roi: str) -> int:
@@ -45,14 +46,14 @@ def test_table_of_the_subject_wins_over_fsaverage(tree):
     own.write_text("1 FFA-1\n2 OFA\n")
     faces = tree.labels["floc-faces"]
     for subject, value in (("subj01", 2), ("subj02", 1)):
-        mask = RoiAtlas(layout, subject, GRID).mask("FFA-1")
+        mask = RoiAtlas(layout, subject, Grid(GRID)).mask("FFA-1")
         np.testing.assert_array_equal(mask, faces == value)
 
 
 def test_file_without_table_is_one_mask(tree):
     tree.write_roi("subj01", "nsdgeneral", np.arange(7 * 8 * 9).reshape(GRID) % 2)
     tree.write_roi("subj01", "lh.nsdgeneral", np.zeros(GRID))
-    atlas = RoiAtlas(NsdLayout(tree.root), "subj01", GRID)
+    atlas = RoiAtlas(NsdLayout(tree.root), "subj01", Grid(GRID))
     assert atlas.mask("nsdgeneral").sum() == 252
     assert "lh.nsdgeneral" not in atlas.tables
     assert atlas.listed_names() == [
@@ -67,7 +68,7 @@ def test_other_folder_of_masks(tree):
     tree.write_roi("subj01", "prf-visualrois", np.ones(GRID)).rename(
         (template.mkdir() or template) / "prf-visualrois.nii.gz"
     )
-    atlas = RoiAtlas(NsdLayout(tree.root, roi_folder="roi_template"), "subj01", GRID)
+    atlas = RoiAtlas(NsdLayout(tree.root, roi_folder="roi_template"), "subj01", Grid(GRID))
     assert atlas.mask("V1v").all()
 
 
@@ -81,13 +82,13 @@ def test_missing_mask_file_is_named(tree, atlas):
     path.unlink()
     for name in ("floc-faces", "OFA"):
         with pytest.raises(DataError, match=r"floc-faces\.nii\.gz.*havir simulate.*havir download"):
-            RoiAtlas(atlas.layout, "subj01", GRID).mask(name)
+            RoiAtlas(atlas.layout, "subj01", Grid(GRID)).mask(name)
 
 
 def test_wrong_grid_gives_both_shapes(tree):
     tree.write_roi("subj01", "floc-faces", np.ones((9, 8, 7)))
-    atlas = RoiAtlas(NsdLayout(tree.root), "subj01", GRID)
-    with pytest.raises(ShapeError, match=r"floc-faces.*\(9, 8, 7\).*\(7, 8, 9\)"):
+    atlas = RoiAtlas(NsdLayout(tree.root), "subj01", Grid(GRID))
+    with pytest.raises(ShapeError, match=r"floc-faces.*expected \(7, 8, 9\).*found \(9, 8, 7\)"):
         atlas.mask("OFA")
 
 
@@ -191,10 +192,45 @@ def test_a_broken_table_stops_only_who_needs_it(tree):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "floc-faces.mgz.ctab").write_text("a table in a format of its own\n")
     (folder / "floc-words.mgz.ctab").write_bytes(b"1 \xff\xfe\n")  # not UTF-8, but a table
-    atlas = RoiAtlas(NsdLayout(tree.root), "subj01", GRID)
+    atlas = RoiAtlas(NsdLayout(tree.root), "subj01", Grid(GRID))
     assert atlas.mask("V1v").any()
     assert atlas.mask("floc-faces").any()  # the whole set needs no names
     with pytest.raises(DataError, match=r"floc-faces\.mgz\.ctab: expected 'number name'"):
         atlas.mask("floc-faces/OFA")
     with pytest.raises(DataError, match=r"no ROI 'OFA'.*Not read: .*floc-faces\.mgz\.ctab"):
         atlas.mask("OFA")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_labels_stored_as_floats_are_whole(tree, dtype):
+    labels = tree.labels["prf-visualrois"]
+    path = tree.write_roi("subj01", "prf-visualrois", labels)
+    values = labels.astype(dtype)
+    values[0, 0, 0] = np.nan
+    nib.save(nib.Nifti1Image(values, AFFINE), path)
+    atlas = RoiAtlas(NsdLayout(tree.root), "subj01", Grid(GRID, AFFINE))
+    np.testing.assert_array_equal(atlas.mask("V1d"), labels == 2)
+
+
+def test_labels_with_fractions_are_refused(tree):
+    values = tree.labels["prf-visualrois"].astype(np.float32)
+    values[2, 2, 2] = 1.37
+    path = tree.write_roi("subj01", "prf-visualrois", values)
+    nib.save(nib.Nifti1Image(values, AFFINE), path)
+    with pytest.raises(DataError, match=r"1 voxels with fractions, e.g. 1.370.*nearest"):
+        RoiAtlas(NsdLayout(tree.root), "subj01", Grid(GRID)).mask("V1d")
+
+
+def test_minus_one_that_became_255_is_refused(tree):
+    values = tree.labels["prf-visualrois"].astype(np.int16).astype(np.uint8)
+    path = tree.write_roi("subj01", "prf-visualrois", values)
+    nib.save(nib.Nifti1Image(values, AFFINE), path)
+    with pytest.raises(DataError, match="found 255 in .* stored in 8 bits without a sign"):
+        RoiAtlas(NsdLayout(tree.root), "subj01", Grid(GRID)).mask("prf-visualrois")
+
+
+def test_a_mask_of_0_and_255_is_a_mask(tree):
+    values = np.where(tree.labels["floc-faces"] > 0, 255, 0).astype(np.uint8)
+    nib.save(nib.Nifti1Image(values, AFFINE), tree.write_roi("subj01", "own", values))
+    found = RoiAtlas(NsdLayout(tree.root), "subj01", Grid(GRID)).mask("own")
+    np.testing.assert_array_equal(found, tree.labels["floc-faces"] > 0)

@@ -25,9 +25,9 @@ def test_images_in_any_order_with_repeats(stimuli):
         expected = file["imgBrick"][:][ids]
     images = stimuli.images(ids)
     assert images.dtype == np.uint8
-    assert images.shape == (5, *stimuli.image_shape) == (5, 4, 5, 3)
+    assert images.shape == (5, *stimuli.image_shape) == (5, 5, 5, 3)
     np.testing.assert_array_equal(images, expected)
-    assert stimuli.images([]).shape == (0, 4, 5, 3)
+    assert stimuli.images([]).shape == (0, 5, 5, 3)
 
 
 def test_captions_follow_coco_id_and_annotation_order(stimuli):
@@ -108,13 +108,39 @@ def test_broken_stimulus_files(stimuli, tree):
     with pytest.raises(DataError, match=r"nsd_stimuli\.hdf5.*truncated"):
         stimuli.images([3])
     with h5py.File(stimuli.path, "w") as file:
-        file["imgBrick"] = np.zeros((60, 4, 5, 3), np.float32)
+        file["imgBrick"] = np.zeros((60, 5, 5, 3), np.float32)
     with pytest.raises(DataError, match="expected uint8"):
         Stimuli(layout)
     with h5py.File(stimuli.path, "w") as file:
-        file["imgBrick"] = np.zeros((59, 4, 5, 3), np.uint8)
+        file["imgBrick"] = np.zeros((59, 5, 5, 3), np.uint8)
     with pytest.raises(DataError, match="expected 60 images, found 59"):
         Stimuli(layout)
     stimuli.path.unlink()
     with pytest.raises(DataError, match="Stimulus images"):
         Stimuli(layout)
+
+
+def test_pictures_that_are_not_square_are_refused(tree):
+    layout = NsdLayout(tree.root)
+    with h5py.File(layout.stimuli, "w") as file:
+        file["imgBrick"] = np.zeros((60, 4, 5, 3), np.uint8)
+    with pytest.raises(DataError, match=r"expected square pictures, found \(4, 5\) \(H, W\)"):
+        Stimuli(layout)
+
+
+def test_a_caption_file_that_lies_there_twice_counts_once(tree):
+    layout = NsdLayout(tree.root)
+    files = layout.captions()
+    copy = files[0].with_name("captions_copy.json")
+    copy.write_bytes(files[0].read_bytes())
+    once, twice = Stimuli(layout, files), Stimuli(layout, [*files, copy])
+    assert twice.captions([0, 5], 5) == once.captions([0, 5], 5)
+
+
+def test_annotations_that_contradict_each_other_are_refused(tree):
+    layout = NsdLayout(tree.root)
+    files = layout.captions()
+    other = files[0].with_name("captions_other.json")
+    other.write_text(files[0].read_text().replace("image 3,", "another,"))
+    with pytest.raises(DataError, match="was another in a file before it"):
+        Stimuli(layout, [*files, other]).captions([0], 1)
