@@ -160,6 +160,9 @@ class Data(Section):
     bad_voxels: Literal["error", "drop"] = Field(
         "error", description="voxels that are NaN, or constant within a session"
     )
+    check_order: Literal["error", "warn"] = Field(
+        "error", description="when betas contradict the order of trials or the ids of pictures"
+    )
     zscore: Literal["session", "session_all", "none"] = Field(
         "session",
         description="each session by its training trials; 'session_all' by all of its trials, test "

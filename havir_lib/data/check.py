@@ -19,8 +19,9 @@ from havir_lib.config import Config
 from havir_lib.data.anatomy import anatomy_of
 from havir_lib.data.betas import BetasHeader, read_betas, read_header
 from havir_lib.data.layout import NsdLayout, layout_of, used_sessions
-from havir_lib.data.load import grid_of_betas
+from havir_lib.data.load import grid_of_betas, order_of
 from havir_lib.data.nifti import Grid, indices_in, read_volume
+from havir_lib.data.order import sentences
 from havir_lib.data.rois import RoiAtlas, whole_labels
 from havir_lib.data.roles import ROLES, resolve_roles
 from havir_lib.data.split import split_trials
@@ -249,6 +250,18 @@ def _look_at_ceiling(state: _State) -> Lines:
     yield level, f"{path.name} against our estimate from the betas: rho = {agreement:.2f}"
 
 
+def _look_at_order(state: _State) -> Lines:
+    _need(state.betas is not None, "betas")
+    early = state.roles["structural"][tuple(state.ijk.T)][state.sample]
+    ijk = state.ijk[state.sample]
+    found = order_of(state.layout, state.subject, state.betas, state.trials, early, ijk, state.grid)
+    bad: Level = "ERROR" if state.config.data.check_order == "error" else "note"
+    levels: dict[str, Level] = {"agree": "ok", "contradict": bad, "cannot tell": "note"}
+    for verdict, text in sentences(found).values():
+        cannot = "cannot tell whether " if verdict == "cannot tell" else ""
+        yield levels[verdict], f"{cannot}{text}"
+
+
 def _look_at_stimuli(state: _State) -> Lines:
     stimuli = load_stimuli(state.config, state.layout.root)
     yield "ok", f"{len(stimuli.table)} images of {stimuli.image_shape[:2]} pixels"
@@ -275,6 +288,7 @@ LOOKS: dict[str, Callable[[_State], Lines]] = {
     "betas": _look_at_values,
     "noise ceiling": _look_at_ceiling,
     "stimuli": _look_at_stimuli,
+    "order": _look_at_order,
     "pictures": _look_at_pictures,
 }
 """Topic → what looks at it, in order."""

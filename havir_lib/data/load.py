@@ -19,9 +19,11 @@ from havir_lib.data.anatomy import anatomy_of
 from havir_lib.data.betas import BetasHeader, read_betas, read_header
 from havir_lib.data.layout import NsdLayout, layout_of, used_sessions
 from havir_lib.data.nifti import Grid, grid_of, indices_in, read_volume
+from havir_lib.data.order import Evidence, ask_both, sentences
 from havir_lib.data.rois import RoiAtlas
 from havir_lib.data.roles import check_not_empty, count_rois, resolve_roles
 from havir_lib.data.split import split_trials
+from havir_lib.data.stimuli import Stimuli
 from havir_lib.data.subject import Subject, normalised
 from havir_lib.data.trials import load_trials
 from havir_lib.data.zscore import unusable_voxels, zscore_sessions
@@ -32,7 +34,11 @@ from havir_lib.paths import workspace_of
 from havir_lib.provenance import stamp
 
 log = logging.getLogger(__name__)
-EXTRACTION_SETTINGS = {"betas_version", "space", "roi_folder", "bad_voxels", "roles"}
+EXTRACTION_SETTINGS = {
+    "betas_version", "space", "roi_folder", "bad_voxels", "roles", "check_order",
+}  # fmt: skip
+SAMPLE = 2000
+"""Voxels that are asked whether trials and pictures belong together."""
 
 
 def load_subject(
@@ -83,6 +89,7 @@ def _input_files(layout: NsdLayout, name: str, sessions: list[int]) -> Iterable[
     """Every file the extraction reads; a change in one of them makes the cache stale."""
     files = [layout.stim_info, layout.experiment_design, layout.ncsnr(name), layout.responses(name)]
     files += [layout.betas(name, session) for session in sessions]
+    files += [layout.stimuli]
     files += sorted(layout.roi_directory(name).glob("*.nii.gz"))
     for directory in layout.label_directories(name):
         files += sorted(directory.glob("*.mgz.ctab"))
@@ -113,12 +120,56 @@ def extract(folder: Path, layout: NsdLayout, data: Data, name: str, sessions: li
     roles = {"structural": structural[tuple(ijk.T)], "semantic": semantic[tuple(ijk.T)]}
     role_counts = _finish_counts(role_counts, dropped, roles)
     check_not_empty(name, roles, role_counts)
+    order = order_of(layout, name, betas[:, keep], trials, roles["structural"], ijk, grid)
+    refuse_disorder(name, order, data.check_order)
 
     np.save(folder / "betas.npy", betas[:, keep])
     _save_voxels(folder, layout, name, header, grid, ijk, roles)
     _save_rois(folder, atlas, _roi_names(atlas, data), ijk)
     trials.to_csv(folder / "trials.csv", index=False)
     role_counts.to_csv(folder / "role_counts.csv", index=False)
+    write_json(folder / "order.json", {name: found.as_dict() for name, found in order.items()})
+
+
+def order_of(
+    layout: NsdLayout,
+    name: str,
+    betas: np.ndarray,
+    trials: pd.DataFrame,
+    early: np.ndarray,
+    ijk: np.ndarray,
+    grid: Grid,
+) -> dict[str, Evidence]:
+    """Whether the betas say that trials and pictures belong together.
+
+    Parameters
+    ----------
+    layout : NsdLayout
+    name : str
+    betas : ndarray (n_trials, V)
+    trials : DataFrame
+        Columns session, image.
+    early : ndarray of bool (V,)
+    ijk : ndarray of int (V, 3)
+    grid : Grid
+    """
+    sample = np.linspace(0, len(ijk) - 1, min(SAMPLE, len(ijk))).astype(int)
+    ncsnr = read_volume(layout.ncsnr(name), f"Noise ceiling SNR of {name}", grid).values
+    sessions, images = (trials[column].to_numpy() for column in ("session", "image"))
+    known = ncsnr[tuple(ijk[sample].T)].astype(float)
+    pictures = Stimuli(layout, []).images if layout.stimuli.is_file() else None
+    return ask_both(betas[:, sample], sessions, images, early[sample], known, pictures)
+
+
+def refuse_disorder(name: str, found: dict[str, Evidence], how: str) -> None:
+    """Raise :class:`DataError`, or warn, where the betas contradict their trials or pictures."""
+    for verdict, text in sentences(found).values():
+        if verdict != "contradict":
+            log.debug("%s: %s", name, text)
+        elif how == "error":
+            raise DataError(f"{name}: {text}")
+        else:
+            log.warning("%s: %s", name, text)
 
 
 def _save_voxels(
