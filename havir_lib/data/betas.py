@@ -178,7 +178,8 @@ def _read_nifti(path: Path, header: BetasHeader, ijk: np.ndarray) -> np.ndarray:
                 content = stream.read(len(rows) * n_voxels * header.dtype.itemsize)
                 volumes = np.frombuffer(content, header.dtype).reshape(len(rows), n_voxels)
                 rows[:] = volumes[:, voxels]
-            stream.read(1)  # to the end, where a compressed file has its check sum
+            if stream.read(1 << 16):  # to the end, where a compressed file has its check sum
+                raise ValueError("it holds more than its header says")
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{path}: truncated or damaged ({error}). {GET_DATA}") from None
     return values

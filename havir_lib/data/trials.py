@@ -29,7 +29,8 @@ def load_stim_info(layout: NsdLayout) -> pd.DataFrame:
         If the file is missing, lacks a column, or its ids do not count from 0.
     """
     path = require_file(layout.stim_info, "Table of stimuli", GET_DATA)
-    table = pd.read_csv(path, index_col=0)  # the first column is an unnamed row number
+    table = read_table(path)
+    table = table.drop(columns=[x for x in table if x.startswith("Unnamed")])  # row numbers
     missing = [column for column in STIM_COLUMNS if column not in table]
     if missing:
         raise DataError(f"{path}: expected the columns {STIM_COLUMNS}, {missing} missing.")
@@ -37,6 +38,22 @@ def load_stim_info(layout: NsdLayout) -> pd.DataFrame:
     if not np.array_equal(table["nsdId"], np.arange(len(table))):
         raise DataError(f"{path}: expected nsdId to be 0 to {len(table) - 1}, each once.")
     return table.astype({"shared1000": bool})
+
+
+def read_table(path: Path, separator: str = ",") -> pd.DataFrame:
+    """A table of text, UTF-8 with or without a mark at its start.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read as one.
+    """
+    try:
+        return pd.read_csv(path, sep=separator, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: expected text in UTF-8 ({error}). Save it as UTF-8.") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as a table ({error}). {GET_DATA}") from None
 
 
 def load_trials(layout: NsdLayout, subject: str, session_lengths: dict[int, int]) -> pd.DataFrame:
@@ -105,7 +122,14 @@ def _presentation_order(layout: NsdLayout, subject: str) -> tuple[np.ndarray, np
     number = subject_number(subject)
     if number > len(subject_images):
         raise DataError(f"{path}: holds {len(subject_images)} subjects, {subject} is not there.")
-    return subject_images[number - 1, order.ravel() - 1] - 1, shared.ravel() - 1
+    own, place = subject_images[number - 1], order.ravel()
+    if not (place.min(initial=1) >= 1 and place.max(initial=0) <= len(own)):
+        raise DataError(
+            f"{path}: expected masterordering to count from 1 to at most {len(own)}, the images of "
+            f"a subject in subjectim {subject_images.shape}, found {place.min()} to {place.max()}. "
+            "Is one of them transposed, or counted from 0?"
+        )
+    return own[place - 1] - 1, shared.ravel() - 1
 
 
 def _check_images_known(trials: pd.DataFrame, table: pd.DataFrame, layout: NsdLayout) -> None:
@@ -124,7 +148,7 @@ def _check_responses(trials: pd.DataFrame, path: Path) -> None:
     """The subject's log must name the same images in the same order, where there is one."""
     if not path.is_file():
         return
-    log = pd.read_csv(path, sep="\t")
+    log = read_table(path, "\t")
     if missing := {"SESSION", "73KID"} - set(log):
         raise DataError(f"{path}: expected the columns {sorted(missing)}, found {list(log)}.")
     for session, rows in trials.groupby("session"):
