@@ -44,14 +44,13 @@ def _check_simulated_regions(config: Config) -> None:
 
 
 def _check_measured_regions(config: Config) -> None:
-    from havir_lib.data.layout import layout_of
-    from havir_lib.data.nifti import Grid
-    from havir_lib.data.rois import RoiAtlas
+    from havir_lib.data.readers import open_reader
 
+    reader = open_reader(config)
     for subject in config.data.subjects:
-        atlas = RoiAtlas(layout_of(config), subject, Grid((0, 0, 0)))  # no mask is read
+        regions = reader.regions(subject)
         for name in _regions(config):
-            atlas.resolve(name)
+            regions.resolve(name)
 
 
 def _regions(config: Config) -> list[str]:

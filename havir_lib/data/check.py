@@ -16,19 +16,15 @@ import numpy as np
 import pandas as pd
 
 from havir_lib.config import Config
-from havir_lib.data.anatomy import anatomy_of
-from havir_lib.data.betas import BetasHeader, read_betas, read_header
-from havir_lib.data.layout import NsdLayout, layout_of, used_sessions
-from havir_lib.data.load import grid_of_betas, order_of
-from havir_lib.data.nifti import Grid, indices_in, read_volume
+from havir_lib.data.load import order_of
+from havir_lib.data.nifti import Grid
 from havir_lib.data.order import sentences
-from havir_lib.data.rois import RoiAtlas, whole_labels
+from havir_lib.data.readers import Reader, open_reader
 from havir_lib.data.roles import ROLES, resolve_roles
 from havir_lib.data.split import split_trials
 from havir_lib.data.stimuli import load_stimuli
-from havir_lib.data.trials import load_trials
 from havir_lib.data.zscore import unusable_voxels
-from havir_lib.errors import DataError, HavirError
+from havir_lib.errors import HavirError
 from havir_lib.noise_ceiling import estimate_ncsnr, noise_ceiling, zscore_within
 
 Level = Literal["ok", "note", "ERROR"]
@@ -62,15 +58,16 @@ class _State:
     """What earlier looks have found; a look that needs what is not there is left out."""
 
     config: Config
-    layout: NsdLayout
+    reader: Reader
     subject: str
-    headers: dict[int, BetasHeader] = field(default_factory=dict)
+    sessions: list[int] = field(default_factory=list)
     grid: Grid | None = None
     roles: dict[str, np.ndarray] = field(default_factory=dict)
     trials: pd.DataFrame | None = None
     ijk: np.ndarray | None = None  # (V, 3), voxels with a role
     sample: np.ndarray | None = None  # which of them have their betas kept
     betas: np.ndarray | None = None  # (n_trials, n_sample)
+    ncsnr: np.ndarray | None = None  # (n_sample,)
 
 
 def check_subject(config: Config, subject: str, root: Path | str | None = None) -> list[Finding]:
@@ -90,7 +87,7 @@ def check_subject(config: Config, subject: str, root: Path | str | None = None) 
     list of Finding
         In the order of the files' use. Any with the level ``"ERROR"`` would stop a run.
     """
-    state = _State(config, layout_of(config, root), subject)
+    state = _State(config, open_reader(config, root), subject)
     findings: list[Finding] = []
     for topic, look in LOOKS.items():
         try:
@@ -116,56 +113,23 @@ Lines = Iterator[tuple[Level, str]]
 
 
 def _look_at_sessions(state: _State) -> Lines:
-    layout, name = state.layout, state.subject
-    sessions = used_sessions(layout, name, state.config.data.sessions_of(name))
-    state.headers = {session: read_header(layout.betas(name, session)) for session in sessions}
-    formats = Counter("".join(layout.betas(name, s).suffixes) for s in sessions)
-    lengths = Counter(header.n_trials for header in state.headers.values())
-    types = {header.dtype.name for header in state.headers.values()}
-    first = next(iter(state.headers.values()))
-    for session, header in state.headers.items():
-        indices_in(layout.betas(name, session), header.grid, np.zeros((0, 3)), first.grid)
-    if len(types) > 1:
-        raise DataError(
-            f"{layout.betas_folder(name)}: sessions differ in type: {sorted(types)}. All must be "
-            "alike."
-        )
-    state.grid = grid_of_betas(layout, name, first)
-    trials = " + ".join(f"{count} x {n}" for n, count in lengths.items())
-    files = ", ".join(f"{count} {suffix}" for suffix, count in formats.items())
-    yield "ok", f"{len(sessions)} sessions ({files}), sessions x trials: {trials}"
-    yield "ok", f"grid (X, Y, Z) = {state.grid.describe()}, stored as {types.pop()}"
+    reader, name = state.reader, state.subject
+    state.sessions = reader.sessions(name)
+    state.grid = reader.grid(name)
+    stored = reader.stored(name)
+    yield "ok", f"{len(state.sessions)} sessions ({stored})"
+    yield "ok", f"grid (X, Y, Z) = {state.grid.describe()}"
 
 
 def _look_at_regions(state: _State) -> Lines:
     _need(state.grid, "sessions")
-    atlas = RoiAtlas(state.layout, state.subject, state.grid)
-    present = [s for s in atlas.tables if state.layout.roi(state.subject, s).is_file()]
-    if not present:
-        raise DataError(f"No ROI masks in {state.layout.roi_directory(state.subject)}.")
-    yield "ok", f"{len(present)} sets: {', '.join(present)}"
-    for roi_set in present:
-        path = state.layout.roi(state.subject, roi_set)
-        if roi_set in atlas.unreadable:
-            yield "note", f"{roi_set}: labels cannot be named: {atlas.unreadable[roi_set]}"
-            continue
-        table = atlas.tables[roi_set]
-        values = read_volume(path, f"ROI set {roi_set}", state.grid).values
-        labels = np.unique(whole_labels(path, values, table))
-        empty = sorted(name for name, value in table.items() if value not in labels)
-        unnamed = sorted(int(v) for v in labels if v > 0 and v not in table.values())
-        if table and empty:
-            yield "note", f"{roi_set}: named but without a voxel: {', '.join(empty)}"
-        if table and unnamed:
-            yield "note", f"{roi_set}: labels without a name in its table: {unnamed}"
-        if not table and len(unnamed) > 1:
-            yield "note", f"{roi_set}: {len(unnamed)} labels but no table {roi_set}.mgz.ctab"
+    yield from state.reader.look_at_regions(state.subject)
 
 
 def _look_at_roles(state: _State) -> Lines:
     _need(state.grid, "sessions")
-    atlas = RoiAtlas(state.layout, state.subject, state.grid)
-    structural, semantic, counts = resolve_roles(atlas, state.config.data.roles)
+    regions = state.reader.regions(state.subject)
+    structural, semantic, counts = resolve_roles(regions, state.config.data.roles)
     state.roles = {"structural": structural, "semantic": semantic}
     shared = counts.loc[counts["role"] == "overlap"].iloc[0]
     for role in ROLES:
@@ -176,19 +140,22 @@ def _look_at_roles(state: _State) -> Lines:
 
 
 def _look_at_trials(state: _State) -> Lines:
-    _need(state.headers, "sessions")
-    lengths = {session: header.n_trials for session, header in state.headers.items()}
-    trials = split_trials(load_trials(state.layout, state.subject, lengths))
+    _need(state.sessions, "sessions")
+    trials = split_trials(state.reader.trials(state.subject))
     state.trials = trials
-    images = trials.groupby("is_test")["image"].nunique()
-    yield "ok", f"{len(trials)} trials: {images[False]} training and {images[True]} test images"
-    for is_test, what in ((False, "training"), (True, "test")):
-        rows = trials[trials["is_test"] == is_test]
+    lengths = trials.groupby("session").size().value_counts()
+    yield "ok", "sessions x trials: " + " + ".join(f"{n} x {k}" for k, n in lengths.items())
+    parts = {use: trials[trials["use"] == use] for use in ("train", "test", "unused")}
+    n = {use: rows["image"].nunique() for use, rows in parts.items()}
+    unused = f", {n['unused']} unused" if n["unused"] else ""
+    yield "ok", f"{len(trials)} trials: {n['train']} training and {n['test']} test images{unused}"
+    for use, what in (("train", "training"), ("test", "test")):
+        rows = parts[use]
         repeats = rows["image"].value_counts().value_counts().sort_index()
         text = ", ".join(f"{count} shown {n} x" for n, count in repeats.items())
         level = "ok" if len(repeats) == 1 else "note"
         yield level, f"repeats of {what} images: {text}"
-    without = sorted(set(trials["session"]) - set(trials.loc[~trials["is_test"], "session"]))
+    without = sorted(set(trials["session"]) - set(trials.loc[trials["is_train"], "session"]))
     if without:
         yield "note", f"sessions without a training image: {without}"
 
@@ -203,8 +170,8 @@ def _look_at_values(state: _State) -> Lines:
     unusable = np.zeros(len(state.ijk), dtype=bool)
     saturated = 0
     for session, rows in state.trials.groupby("session"):
-        values = read_betas(state.layout.betas(state.subject, session), state.ijk, state.grid)
-        not_finite, constant = unusable_voxels(values, ~rows["is_test"].to_numpy())
+        values = state.reader.betas(state.subject, session, state.ijk)
+        not_finite, constant = unusable_voxels(values, rows["is_train"].to_numpy())
         unusable |= not_finite | constant
         bad["NaN or infinite"] = max(bad["NaN or infinite"], int(not_finite.sum()))
         bad["constant"] = max(bad["constant"], int(constant.sum()))
@@ -224,37 +191,47 @@ def _look_at_values(state: _State) -> Lines:
     if saturated:
         yield "note", f"{saturated} values at the limit of int16 (clipped)"
     usable = state.betas[:, ~unusable[state.sample]]
-    scale = next(iter(state.headers.values())).unit
+    scale = state.reader.unit(state.subject)
     if usable.size:
         spread = np.median(usable.std(axis=0, dtype=float)) * scale
-        yield "ok", f"median SD over trials {spread:.2f} (% signal change if stored as integers)"
+        yield "ok", f"median SD over trials {spread:.2f} % signal change"
 
 
 def _look_at_ceiling(state: _State) -> Lines:
     _need(state.betas is not None, "betas")
-    path = state.layout.ncsnr(state.subject)
-    stored = read_volume(path, "Noise ceiling SNR", state.grid).values[tuple(state.ijk.T)]
+    sessions, images = (state.trials[column].to_numpy() for column in ("session", "image"))
+    repeated = len(np.unique(images)) < len(images)
+    given = state.reader.ncsnr(state.subject)
+    if given is not None:
+        state.ncsnr = given[tuple(state.ijk.T)][state.sample].astype(float)
+    elif repeated:
+        yield "note", "none came with the data; it is estimated from repeats"
+        state.ncsnr = estimate_ncsnr(zscore_within(state.betas, sessions), images).astype(float)
+    else:
+        yield "note", "none: none came with the data, and no image was repeated"
+        return
     repeats = state.trials.loc[state.trials["is_test"], "image"].value_counts().to_numpy()
     for role in ROLES:
-        inside = state.roles[role][tuple(state.ijk.T)]
-        median = float(np.nanmedian(noise_ceiling(stored[inside], repeats)))
-        level = "ok" if median >= LEAST_CEILING else "note"
+        inside = state.roles[role][tuple(state.ijk.T)][state.sample]
+        median = float(np.nanmedian(noise_ceiling(state.ncsnr[inside], repeats)))
+        level: Level = "ok" if median >= LEAST_CEILING else "note"
         yield level, f"{role}: median {median:.1f} % of the variance of mean test responses"
-    sessions, images = (state.trials[column].to_numpy() for column in ("session", "image"))
-    if len(np.unique(images)) == len(images):
-        yield "note", f"no image was repeated, so {path.name} cannot be compared with the betas"
+    if given is None:
+        return
+    if not repeated:
+        yield "note", "no image was repeated, so it cannot be compared with the betas"
         return
     own = pd.Series(estimate_ncsnr(zscore_within(state.betas, sessions), images))
-    agreement = own.corr(pd.Series(stored[state.sample]), method="spearman")
+    agreement = own.corr(pd.Series(state.ncsnr), method="spearman")
     level = "ok" if agreement >= LEAST_AGREEMENT else "note"
-    yield level, f"{path.name} against our estimate from the betas: rho = {agreement:.2f}"
+    yield level, f"against our estimate from the betas: rho = {agreement:.2f}"
 
 
 def _look_at_order(state: _State) -> Lines:
     _need(state.betas is not None, "betas")
     early = state.roles["structural"][tuple(state.ijk.T)][state.sample]
-    ijk = state.ijk[state.sample]
-    found = order_of(state.layout, state.subject, state.betas, state.trials, early, ijk, state.grid)
+    known = np.full(len(state.sample), np.nan) if state.ncsnr is None else state.ncsnr
+    found = order_of(state.reader, state.betas, state.trials, early, known)
     bad: Level = "ERROR" if state.config.data.check_order == "error" else "note"
     levels: dict[str, Level] = {"agree": "ok", "contradict": bad, "cannot tell": "note"}
     for verdict, text in sentences(found).values():
@@ -263,7 +240,7 @@ def _look_at_order(state: _State) -> Lines:
 
 
 def _look_at_stimuli(state: _State) -> Lines:
-    stimuli = load_stimuli(state.config, state.layout.root)
+    stimuli = load_stimuli(state.config, state.reader.root)
     yield "ok", f"{len(stimuli.table)} images of {stimuli.image_shape[:2]} pixels"
     _need(state.trials is not None, "trials")
     shown = np.unique(state.trials["image"])
@@ -273,7 +250,7 @@ def _look_at_stimuli(state: _State) -> Lines:
 
 
 def _look_at_pictures(state: _State) -> Lines:
-    anatomy = anatomy_of(state.layout, state.subject)
+    anatomy = state.reader.anatomy(state.subject)
     for what in anatomy.needs:
         missing = [file.name for file in anatomy.lacks(what)]
         text = f"{what}: " + (f"missing {', '.join(missing)}" if missing else "files are there")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,7 +114,7 @@ class RoiAtlas:
     def mask(self, name: str) -> np.ndarray:
         """Boolean mask (X, Y, Z) of a label, or of all labels > 0 of a set."""
         roi_set, label = self.resolve(name)
-        values = self._volume(roi_set)
+        values = self.labels(roi_set)
         return values > 0 if label is None else values == self.tables[roi_set][label]
 
     def listed_names(self) -> list[str]:
@@ -125,7 +125,8 @@ class RoiAtlas:
                 names += [roi_set, *self.tables[roi_set]]
         return names
 
-    def _volume(self, roi_set: str) -> np.ndarray:
+    def labels(self, roi_set: str) -> np.ndarray:
+        """Labels of a set (X, Y, Z), int32; -1 outside."""
         if roi_set not in self._volumes:
             path = self.layout.roi(self.subject, roi_set)
             what = f"ROI set {roi_set} of {self.subject}"
@@ -143,6 +144,34 @@ class RoiAtlas:
             f"{self.subject} has no ROI {name!r} in {self.layout.roi_directory(self.subject)}."
             f"{hint}{lost} Known sets and labels:\n" + ("\n".join(lines) or f"  none. {GET_DATA}")
         )
+
+
+def look_at_atlas(atlas: RoiAtlas) -> Iterator[tuple[str, str]]:
+    """What labels and tables of an atlas say of each other, as ("ok" or "note", sentence).
+
+    Raises
+    ------
+    DataError, ShapeError
+        If there is no mask, or one cannot be used.
+    """
+    layout, subject = atlas.layout, atlas.subject
+    present = [name for name in atlas.tables if layout.roi(subject, name).is_file()]
+    if not present:
+        raise DataError(f"No ROI masks in {layout.roi_directory(subject)}.")
+    yield "ok", f"{len(present)} sets: {', '.join(present)}"
+    for name in present:
+        if name in atlas.unreadable:
+            yield "note", f"{name}: labels cannot be named: {atlas.unreadable[name]}"
+            continue
+        table, labels = atlas.tables[name], np.unique(atlas.labels(name))
+        empty = sorted(label for label, value in table.items() if value not in labels)
+        unnamed = sorted(int(v) for v in labels if v > 0 and v not in table.values())
+        if table and empty:
+            yield "note", f"{name}: named but without a voxel: {', '.join(empty)}"
+        if table and unnamed:
+            yield "note", f"{name}: labels without a name in its table: {unnamed}"
+        if not table and len(unnamed) > 1:
+            yield "note", f"{name}: {len(unnamed)} labels but no table {name}.mgz.ctab"
 
 
 def whole_labels(path: Path, values: np.ndarray, table: Mapping[str, int]) -> np.ndarray:

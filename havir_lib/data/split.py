@@ -20,14 +20,15 @@ def split_trials(trials: pd.DataFrame, test_images: Iterable[int] | None = None)
     Parameters
     ----------
     trials : DataFrame
-        At least the columns ``image`` and, without `test_images`, ``is_shared``.
+        At least the columns ``image`` and, without `test_images`, ``use`` ("train", "test" or
+        "unused").
     test_images : iterable of int, optional
-        A given list instead of the shared images, e.g. a published generalisation split.
+        A given list instead, e.g. a published generalisation split; all others train.
 
     Returns
     -------
     DataFrame
-        A copy with the boolean column ``is_test``.
+        A copy with the boolean columns ``is_test`` and ``is_train``; unused trials are neither.
 
     Raises
     ------
@@ -35,12 +36,12 @@ def split_trials(trials: pd.DataFrame, test_images: Iterable[int] | None = None)
         If no test image or no training image was seen, or an image is on both sides.
     """
     if test_images is None:
-        is_test = trials["is_shared"].to_numpy(dtype=bool)
+        is_test, is_train = (trials["use"].to_numpy() == use for use in ("test", "train"))
     else:
         is_test = trials["image"].isin(list(test_images)).to_numpy()
-    result = trials.assign(is_test=is_test)
-    check_split(trials["image"][~is_test], trials["image"][is_test])
-    return result
+        is_train = ~is_test
+    check_split(trials["image"][is_train], trials["image"][is_test])
+    return trials.assign(is_test=is_test, is_train=is_train)
 
 
 def check_split(train_images: Iterable[int], test_images: Iterable[int]) -> None:
@@ -75,7 +76,7 @@ def first_sessions(trials: pd.DataFrame, n_sessions: int) -> np.ndarray:
     if not 1 <= n_sessions <= found:
         raise SplitError(f"Expected 1 to {found} sessions, found n_sessions={n_sessions}.")
     first = np.unique(trials["session"])[:n_sessions]
-    mask = (trials["session"].isin(first) & ~trials["is_test"]).to_numpy()
+    mask = (trials["session"].isin(first) & trials["is_train"]).to_numpy()
     if not mask.any():
         raise SplitError(f"No training images in sessions {first.tolist()}.")
     return mask

@@ -70,7 +70,8 @@ def load_trials(layout: NsdLayout, subject: str, session_lengths: dict[int, int]
     -------
     DataFrame
         ``session`` (1-based), ``trial`` (0-based within the session), ``image`` (0-based nsdId),
-        ``repeat`` (0 for the first time an image is seen), ``is_shared`` (every subject sees it).
+        ``repeat`` (0 for the first time an image is seen), ``is_shared`` (every subject sees it),
+        ``use`` ("test" if so, else "train").
 
     Raises
     ------
@@ -87,6 +88,7 @@ def load_trials(layout: NsdLayout, subject: str, session_lengths: dict[int, int]
         )
     trials = trial_table(ids[:n_trials], session_lengths)
     trials["is_shared"] = np.isin(trials["image"], shared)
+    trials["use"] = np.where(trials["is_shared"], "test", "train")
     _check_images_known(trials, load_stim_info(layout), layout)
     _check_responses(trials, layout.responses(subject))
     return trials

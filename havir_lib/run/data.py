@@ -13,7 +13,7 @@ from havir_lib import simulation
 from havir_lib.config import Config
 from havir_lib.data import Stimuli, Subject, load_stimuli, load_subject
 from havir_lib.data.layout import NsdLayout, layout_of
-from havir_lib.data.load import test_images
+from havir_lib.data.load import ids_of_test_images
 
 if TYPE_CHECKING:
     from havir_lib.run.run import Run
@@ -62,7 +62,7 @@ def hours_of(run: Run, name: str, whole: Subject) -> Subject:
 
 def test_images_of(run: Run, name: str) -> np.ndarray:
     """Ids of a subject's test images, sorted."""
-    return test_images(layout(run), name, run.config.data)
+    return ids_of_test_images(run.config, name, run.data_root)
 
 
 def stimuli_of(run: Run) -> Stimuli:

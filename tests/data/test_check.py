@@ -18,7 +18,7 @@ def test_a_sound_subject_has_no_error_and_its_numbers(tree, config):
     findings = check_subject(config, "subj01")
     assert not has_errors(findings), [f for f in findings if f.level == "ERROR"]
     sessions = text_of(findings, "sessions")
-    assert "3 sessions (3 .hdf5), sessions x trials: 2 x 20 + 1 x 19" in sessions
+    assert "3 sessions (3 .hdf5, int16)" in sessions
     assert "grid (X, Y, Z) = (7, 8, 9) RAS" in sessions
     roles = text_of(findings, "roles")
     assert "structural: 40 voxels of V1v, V1d" in roles
@@ -29,6 +29,7 @@ def test_a_sound_subject_has_no_error_and_its_numbers(tree, config):
     test = np.isin(images, [3, 11, 17, 30])
     n_train = len(np.unique(images[~test]))
     assert f"59 trials: {n_train} training and 4 test images" in text_of(findings, "trials")
+    assert "sessions x trials: 2 x 20 + 1 x 19" in text_of(findings, "trials")
     assert "no NaN and no constant voxel among 54" in text_of(findings, "betas", "ok")
     assert f"captions of all {n_train + 4} images" in text_of(findings, "stimuli", "ok")
     assert "lh.white-to-fsaverage.mgz" in text_of(findings, "pictures", "note")
@@ -36,7 +37,7 @@ def test_a_sound_subject_has_no_error_and_its_numbers(tree, config):
 
 def test_noise_that_the_file_calls_signal_is_remarked(tree, config):
     findings = check_subject(config, "subj01")  # betas and ncsnr are unrelated random numbers
-    assert "ncsnr.nii.gz against our estimate" in text_of(findings, "noise ceiling", "note")
+    assert "against our estimate from the betas" in text_of(findings, "noise ceiling", "note")
 
 
 def test_one_problem_does_not_hide_the_next(tree, config):

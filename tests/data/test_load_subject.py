@@ -7,7 +7,6 @@ import pytest
 from scipy.io import loadmat, savemat
 from sklearn.preprocessing import StandardScaler
 
-import havir_lib.data.load as module
 from havir_lib.cache.content import Description
 from havir_lib.data import load_subject
 from havir_lib.errors import DataError, ShapeError, SplitError
@@ -87,7 +86,7 @@ def test_second_load_comes_from_the_cache(config, subject, monkeypatch):
     def refuse(*args):
         raise AssertionError("read again")
 
-    monkeypatch.setattr(module, "read_betas", refuse)
+    monkeypatch.setattr(nsd, "read_betas", refuse)
     again = load_subject(config, "subj01")
     assert Description().of(again) == Description().of(subject)
     np.testing.assert_array_equal(again.train_betas, subject.train_betas)

@@ -18,7 +18,8 @@ def trial_tables(draw):
     images = draw(st.lists(st.integers(0, 8), min_size=sum(lengths), max_size=sum(lengths)))
     shared = draw(st.sets(st.integers(0, 8)))
     trials = trial_table(np.array(images), dict(enumerate(lengths, 1)))
-    return trials.assign(is_shared=trials["image"].isin(shared))
+    is_shared = trials["image"].isin(shared)
+    return trials.assign(is_shared=is_shared, use=np.where(is_shared, "test", "train"))
 
 
 @settings(deadline=None)
@@ -50,7 +51,7 @@ def test_first_sessions_never_train_on_test_images(trials, n_sessions):
 
 
 def test_given_list_of_test_images_replaces_the_shared_ones():
-    trials = pd.DataFrame({"image": [1, 2, 1, 3], "is_shared": [True, False, True, False]})
+    trials = pd.DataFrame({"image": [1, 2, 1, 3], "use": ["test", "train", "test", "train"]})
     assert split_trials(trials, [2, 3, 99])["is_test"].tolist() == [False, True, False, True]
 
 
@@ -65,8 +66,16 @@ def test_overlap_and_empty_sides_are_errors():
 
 def test_more_sessions_than_there_are():
     trials = pd.DataFrame({"session": [1, 1, 2], "is_test": [True, True, False]})
+    trials["is_train"] = ~trials["is_test"]
     for wrong in (0, 3):
         with pytest.raises(SplitError, match=f"1 to 2 sessions, found n_sessions={wrong}"):
             first_sessions(trials, wrong)
     with pytest.raises(SplitError, match=r"No training images in sessions \[1\]"):
         first_sessions(trials, 1)
+
+
+def test_unused_trials_are_on_neither_side():
+    trials = pd.DataFrame({"image": [1, 2, 3, 4], "use": ["train", "test", "unused", "train"]})
+    found = split_trials(trials)
+    assert found["is_test"].tolist() == [False, True, False, False]
+    assert found["is_train"].tolist() == [True, False, False, True]

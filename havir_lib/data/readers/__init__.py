@@ -1,0 +1,21 @@
+"""Data sets on disk, each read by its own reader; nothing behind them knows a file's name.
+
+``base`` is the contract; ``nsd`` reads NSD's own layout and simulated subjects in it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from havir_lib.config import Config
+from havir_lib.data.layout import layout_of
+from havir_lib.data.readers.base import Reader
+from havir_lib.data.readers.nsd import NsdReader
+
+
+def open_reader(config: Config, root: Path | str | None = None) -> Reader:
+    """The reader that ``data.reader`` names, for the folder `root` or else ``data.root``."""
+    return NsdReader(layout_of(config, root), config.data)
+
+
+__all__ = ["NsdReader", "Reader", "open_reader"]
