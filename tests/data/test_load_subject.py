@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from havir_lib.cache.content import Description
 from havir_lib.data import load_subject
+from havir_lib.data.readers import nsd
 from havir_lib.errors import DataError, ShapeError, SplitError
 
 LENGTHS = (20, 20, 19)
