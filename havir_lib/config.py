@@ -13,7 +13,7 @@ import json
 import os
 import shlex
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -139,7 +139,16 @@ class Roles(Section):
 class Data(Section):
     """Where the brain data are and how they are read."""
 
-    root: str | None = Field(None, description="folder of NSD; none: simulate it in the workspace")
+    root: str | None = Field(None, description="folder of data; none: simulate it in the workspace")
+    reader: Literal["nsd", "bids"] = Field(
+        "nsd", description="whose files: NSD's own layout, or a folder of one's own (docs/data.md)"
+    )
+    picture_size: int = Field(
+        425, ge=32, description="pixels per side that pictures of one's own are given"
+    )
+    picture_crop: bool = Field(
+        False, description="take the central square of pictures of one's own that are not square"
+    )
     captions: list[str] | None = Field(
         None, description="COCO caption files, relative to root; none: the simulated tree's own"
     )
@@ -489,6 +498,14 @@ class Config(Section):
             text = hashlib.sha256(json.dumps(changes, sort_keys=True).encode()).hexdigest()[:8]
         return f"{name}+{text}"
 
+    def chosen(self, name: str, among: Sequence[str]) -> list[str]:
+        """Subjects of a list of the comparison, e.g. ``"curve_subjects"``, that are `among` some.
+
+        All of those if it names none of them: a profile may extend one of other subjects.
+        """
+        given = getattr(self.comparison, name) or []
+        return [subject for subject in given if subject in among] or list(among)
+
     @property
     def simulated(self) -> bool:
         """Whether the numbers of this profile come from simulated subjects."""
@@ -508,9 +525,11 @@ class Config(Section):
         if self.simulated and self.simulation is not None:
             known = list(self.simulation.subjects)
             _require_known("data.subjects", self.data.subjects, known, "simulation.subjects")
+        simulated = [] if self.simulation is None else list(self.simulation.subjects)
+        known = list(dict.fromkeys([*self.data.subjects, *simulated]))  # a run may leave some out
         for name in ("ablation_subjects", "curve_subjects", "crosstalk_subjects"):
             given = getattr(self.comparison, name) or []
-            _require_known(f"comparison.{name}", given, self.data.subjects, "data.subjects")
+            _require_known(f"comparison.{name}", given, known, "data.subjects")
         return self
 
 

@@ -11,6 +11,8 @@ data, other data sets) are in their final unit.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +20,16 @@ import h5py
 import nibabel as nib
 import numpy as np
 
-from havir_lib.data.hdf5 import open_dataset
+from havir_lib.data.hdf5 import open_file
 from havir_lib.data.layout import GET_DATA
 from havir_lib.data.nifti import Grid, affine_of, indices_in, open_image
 from havir_lib.errors import DataError, ShapeError
 
 PERCENT_PER_COUNT = 1 / 300  # NSD manual, "Betas": stored = 300 * percent signal change
 ALLOWED_TYPES = ("int16", "float32", "float64")
+HDF5 = (".hdf5", ".h5")
+TRIALS_FIRST = {"betas": True, "modelmd": True, "betasmd": False}
+"""Dataset → whether h5py sees (trials, Z, Y, X): NSD's, GLMsingle's of MATLAB and of Python."""
 BLOCK_BYTES = 64 * 2**20  # of a NIfTI stream held in memory at once
 
 
@@ -66,9 +71,10 @@ def read_header(path: Path) -> BetasHeader:
     DataError
         If the file is damaged or truncated, has no ``betas``, or has another type or rank.
     """
-    if path.suffix == ".hdf5":
-        with open_dataset(path, "betas") as dataset:
-            return _header(path, dataset.shape[::-1], dataset.dtype)
+    if path.suffix in HDF5:
+        with _betas_of(path) as (dataset, trials_first):
+            shape = dataset.shape[::-1] if trials_first else dataset.shape
+            return _header(path, shape, dataset.dtype)
     image = open_image(path)
     return _header(path, image.shape, image.get_data_dtype(), affine_of(image))
 
@@ -107,9 +113,9 @@ def read_betas(path: Path, ijk: np.ndarray, grid: Grid | None = None) -> np.ndar
             f"{path}: expected voxel indices (V, 3) inside the grid {header.shape}, "
             f"found {ijk.shape} with maximum {ijk.max(axis=0).tolist() if ijk.size else []}."
         )
-    if path.suffix == ".hdf5":
-        with open_dataset(path, "betas") as dataset:
-            return _read_hdf5(dataset, ijk)
+    if path.suffix in HDF5:
+        with _betas_of(path) as (dataset, trials_first):
+            return _read_hdf5(dataset, ijk) if trials_first else _read_voxels(dataset, ijk)
     return _read_nifti(path, header, ijk)
 
 
@@ -122,6 +128,29 @@ def _header(
         raise DataError(f"{path}: expected values of type {ALLOWED_TYPES}, found {dtype.name}.")
     x, y, z, n_trials = (int(size) for size in shape)
     return BetasHeader((x, y, z), n_trials, dtype, affine)
+
+
+@contextmanager
+def _betas_of(path: Path) -> Iterator[tuple[h5py.Dataset, bool]]:
+    """The dataset of betas, and whether its axes are (trials, Z, Y, X) rather than reversed."""
+    with open_file(path) as file:
+        found = [name for name in TRIALS_FIRST if isinstance(file.get(name), h5py.Dataset)]
+        if not found:
+            raise DataError(
+                f"{path}: expected the dataset 'betas' (NSD), 'betasmd' or 'modelmd' (GLMsingle), "
+                f"found {sorted(file)}."
+            )
+        yield file[found[0]], TRIALS_FIRST[found[0]]
+
+
+def _read_voxels(dataset: h5py.Dataset, ijk: np.ndarray) -> np.ndarray:
+    """Of axes (X, Y, Z, trials), a slab of X at a time."""
+    values = np.empty((dataset.shape[-1], len(ijk)), dtype=dataset.dtype.newbyteorder("="))
+    for x in np.unique(ijk[:, 0]).tolist():
+        voxels = np.flatnonzero(ijk[:, 0] == x)
+        slab = dataset[x]  # (Y, Z, trials)
+        values[:, voxels] = slab[ijk[voxels, 1], ijk[voxels, 2]].T
+    return values
 
 
 def _read_hdf5(dataset: h5py.Dataset, ijk: np.ndarray) -> np.ndarray:

@@ -170,21 +170,27 @@ class NsdLayout:
 
 
 def layout_of(config: Config, root: Path | str | None = None) -> NsdLayout:
-    """Layout of the tree a configuration reads: at `root`, else at ``data.root``.
+    """Layout of the tree a configuration reads; errors as :func:`folder_of`."""
+    data = config.data
+    folder = folder_of(config, root)
+    return NsdLayout(folder, data.space, data.betas_version, data.roi_folder)
+
+
+def folder_of(config: Config, root: Path | str | None = None) -> Path:
+    """Folder of the data that a configuration reads: `root`, else ``data.root``.
 
     Raises
     ------
     DataError
         If neither is given, as for a simulated data set whose folder nobody named.
     """
-    data = config.data
-    chosen = root or data.root
+    chosen = root or config.data.root
     if chosen is None:
         raise DataError(
             f"No data folder: profile {config.profile!r} has no data.root and none was passed. "
             "`havir simulate` writes the simulated subjects and prints their folder."
         )
-    return NsdLayout(Path(chosen).expanduser(), data.space, data.betas_version, data.roi_folder)
+    return Path(chosen).expanduser()
 
 
 def subject_number(name: str) -> int:

@@ -285,19 +285,20 @@ def _assemble(folder: Path, reader: Reader, name: str, data: Data) -> Subject:
     unit = float(arrays.pop("unit"))
     trials = pd.read_csv(folder / "trials.csv")
     betas = np.load(folder / "betas.npy", mmap_mode="r")
+    zscore = data.zscore if reader.normalised == "none" else "none"  # nothing is scaled twice
     is_train = trials["is_train"].to_numpy()
     subject = Subject(
         name=name,
         trials=trials,
         betas=betas,
         unit=unit,
-        zscore=data.zscore,
+        zscore=zscore,
         rois=pd.read_csv(folder / "rois.csv"),
         labels=read_json(folder / "labels.json"),
         anatomy=reader.anatomy(name),
         role_counts=pd.read_csv(folder / "role_counts.csv"),
         roi_counts=pd.read_csv(folder / "roi_counts.csv"),
         **arrays,
-        **normalised(betas, trials, is_train, unit, data.zscore),
+        **normalised(betas, trials, is_train, unit, zscore),
     )
     return frozen(subject)

@@ -18,9 +18,11 @@ import numpy as np
 
 from havir_lib.config import Config
 from havir_lib.data.hdf5 import open_dataset
-from havir_lib.data.layout import GET_DATA, NsdLayout, layout_of
+from havir_lib.data.layout import GET_DATA, NsdLayout, folder_of, layout_of
+from havir_lib.data.pictures import PictureFolder
 from havir_lib.data.trials import load_stim_info
 from havir_lib.errors import DataError, require_file
+from havir_lib.provenance import stamp
 
 
 class Stimuli:
@@ -55,6 +57,15 @@ class Stimuli:
                     f"{self.path}: expected {len(self.table)} images, found {len(brick)}. "
                     f"{GET_DATA}"
                 )
+
+    def pictures_stamp(self) -> list:
+        """Cheap identity of all pictures."""
+        return stamp(self.path)
+
+    @property
+    def files(self) -> list[Path]:
+        """What images and captions depend on."""
+        return [self.path, *self.caption_files]
 
     def images(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
         """Images as uint8 (n, H, W, 3), in the order of `ids`, which may repeat.
@@ -144,7 +155,7 @@ def _read_annotations(path: Path) -> list[dict]:
         raise DataError(f"{path}: not a COCO annotation file ({error!r}).") from None
 
 
-def load_stimuli(config: Config, root: Path | str | None = None) -> Stimuli:
+def load_stimuli(config: Config, root: Path | str | None = None) -> Stimuli | PictureFolder:
     """Stimuli of the data set a configuration reads.
 
     Parameters
@@ -154,5 +165,8 @@ def load_stimuli(config: Config, root: Path | str | None = None) -> Stimuli:
     root : Path, optional
         Folder of the tree instead of the configuration's.
     """
+    if config.data.reader == "bids":
+        data = config.data
+        return PictureFolder(folder_of(config, root), data.picture_size, data.picture_crop)
     layout = layout_of(config, root)
     return Stimuli(layout, layout.captions(config.data.captions))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from havir_lib.errors import ConfigError
 from havir_lib.evaluation.published import load_published
 from havir_lib.pages.pictures import chosen_of
 from havir_lib.pages.publish import Drawn, Table, figure, table
@@ -27,21 +26,9 @@ NSD_ONLY = "The paper's numbers are for NSD; simulated subjects can't be held ag
 
 
 def ablation_subjects(run: Run) -> list[str]:
-    """Subjects that are ablated: all, or those of ``comparison.ablation_subjects``.
-
-    Raises
-    ------
-    ConfigError
-        If one of those is not in the run.
-    """
-    settings = run.config.comparison
-    chosen = None if settings.full else settings.ablation_subjects
-    if unknown := set(chosen or ()) - set(run.subjects):
-        raise ConfigError(
-            f"comparison.ablation_subjects names {sorted(unknown)}, but this run has only "
-            f"{run.subjects}. Name some of those, or set it to null for all."
-        )
-    return list(chosen or run.subjects)
+    """Subjects that are ablated: all, or those of ``comparison.ablation_subjects``."""
+    full = run.config.comparison.full
+    return run.subjects if full else run.config.chosen("ablation_subjects", run.subjects)
 
 
 def ablation_scores(run: Run) -> pd.DataFrame:

@@ -82,7 +82,10 @@ def crosstalk_claims(run: Run) -> pd.DataFrame:
         Columns crosstalk, claim, baseline, metric, difference (positive: as the claim says), low,
         high, p, p_holm (within crosstalk and claim), d_z, n, n_subjects, subjects_better.
     """
-    subjects = run.config.comparison.crosstalk_subjects or [run.base_subject]
+    named = run.config.comparison.crosstalk_subjects
+    subjects = run.config.chosen(
+        "crosstalk_subjects", run.subjects if named else [run.base_subject]
+    )
     frames = []
     for level in crosstalk_levels(run):
         sibling = with_crosstalk(run, level, subjects)

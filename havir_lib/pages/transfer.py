@@ -109,14 +109,12 @@ def predictions_after(run: Run, subject: Subject, target: Targets, method: str) 
 
 def _subjects(run: Run) -> list[str]:
     others = [name for name in run.subjects if not run.is_base(name)]
-    wanted = run.config.comparison.curve_subjects
-    chosen = others if wanted is None else wanted
-    if not chosen or not set(chosen) <= set(others):
+    if not others:
         raise ConfigError(
             f"The transfer curve needs subjects besides the base subject {run.base_subject!r}; "
-            f"comparison.curve_subjects names {wanted}, data.subjects has {others}."
+            "data.subjects has none."
         )
-    return chosen
+    return run.config.chosen("curve_subjects", others)
 
 
 @table

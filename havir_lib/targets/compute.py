@@ -29,7 +29,6 @@ from havir_lib.data.stimuli import Stimuli
 from havir_lib.errors import DataError, WeightsError
 from havir_lib.io import read_json, write_json
 from havir_lib.lookup import rows_of
-from havir_lib.provenance import stamp
 from havir_lib.targets import clip, vae
 
 log = logging.getLogger(__name__)
@@ -178,7 +177,7 @@ def _tokens_content(config: Config, stimuli: Stimuli, ids: np.ndarray) -> dict[s
 def picture_content(cache: Path, stimuli: Stimuli, ids: np.ndarray) -> np.ndarray:
     """SHA-256 of each picture; found again while the file's size and time stay the same."""
     how = {"stimuli": stimuli, "ids": ids}
-    given = {"images": ids, "file": stamp(stimuli.path)}
+    given = {"images": ids, "file": stimuli.pictures_stamp()}
     return remember(cache, "picture_digests", picture_digests, how=how, given=given)
 
 

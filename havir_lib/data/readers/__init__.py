@@ -1,6 +1,7 @@
 """Data sets on disk, each read by its own reader; nothing behind them knows a file's name.
 
-``base`` is the contract; ``nsd`` reads NSD's own layout and simulated subjects in it.
+``base`` is the contract; ``nsd`` reads NSD's own layout and simulated subjects in it, ``bids`` a
+folder of one's own.
 """
 
 from __future__ import annotations
@@ -8,14 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from havir_lib.config import Config
-from havir_lib.data.layout import layout_of
+from havir_lib.data.layout import folder_of, layout_of
 from havir_lib.data.readers.base import Reader
+from havir_lib.data.readers.bids import BidsReader
 from havir_lib.data.readers.nsd import NsdReader
 
 
 def open_reader(config: Config, root: Path | str | None = None) -> Reader:
     """The reader that ``data.reader`` names, for the folder `root` or else ``data.root``."""
+    if config.data.reader == "bids":
+        return BidsReader(folder_of(config, root), config.data)
     return NsdReader(layout_of(config, root), config.data)
 
 
-__all__ = ["NsdReader", "Reader", "open_reader"]
+__all__ = ["BidsReader", "NsdReader", "Reader", "open_reader"]

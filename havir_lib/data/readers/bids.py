@@ -1,0 +1,387 @@
+"""A data set of one's own: a folder per subject, in names that follow BIDS (``docs/data.md``).
+
+::
+
+    dataset.json                            unit and normalisation of the betas
+    stimuli.tsv                             image, file
+    stimuli/                                the pictures
+    captions.tsv                            image, caption; optional
+    sub-P01/sub-P01_trials.tsv              session, image, use
+    sub-P01/betas/sub-P01_ses-03_betas.nii.gz   or .hdf5, as GLMsingle writes it
+    sub-P01/rois/sub-P01_label-V1v_mask.nii.gz  one mask per region, or
+    sub-P01/rois/sub-P01_seg-prf_dseg.nii.gz    labels, named in the .tsv beside it
+    sub-P01/sub-P01_ncsnr.nii.gz            optional; else estimated from repeats
+    sub-P01/sub-P01_T1w.nii.gz              optional, on the grid of the betas: behind maps
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from havir_lib.config import Data
+from havir_lib.data.anatomy import Anatomy
+from havir_lib.data.betas import BetasHeader, read_betas, read_header
+from havir_lib.data.nifti import Grid, grid_of, indices_in, read_volume
+from havir_lib.data.pictures import PictureFolder
+from havir_lib.data.readers.base import Normalised
+from havir_lib.data.rois import whole_labels
+from havir_lib.data.spaces import native_space
+from havir_lib.data.trials import read_table, trial_table
+from havir_lib.errors import DataError
+
+log = logging.getLogger(__name__)
+
+HELP = "docs/data.md says what belongs there; `havir subject check` reads all of it."
+SUFFIXES = (".nii.gz", ".nii", ".hdf5", ".h5")
+UNITS = {"percent": 1.0, "nsd": 1 / 300}
+NORMALISED = ("none", "session", "run", "training", "unknown")
+USES = ("train", "test", "unused")
+PICKLED = (
+    "{path}: GLMsingle's .npy is a pickle, which is not opened here. Run GLMsingle with "
+    'wanthdf5=1, or convert it where you trust it: python -c "import numpy, h5py; '
+    "d = numpy.load('{name}', allow_pickle=True).item(); "
+    "h5py.File('{stem}.hdf5', 'w')['betasmd'] = d['betasmd']\""
+)
+
+
+@dataclass(frozen=True)
+class BidsReader:
+    """Files of one's own.
+
+    Attributes
+    ----------
+    root : Path
+    data : Data
+    """
+
+    root: Path
+    data: Data
+    name: ClassVar[str] = "bids"
+    _headers: dict[str, dict[int, BetasHeader]] = field(default_factory=dict, repr=False)
+
+    # --- the data set
+
+    @cached_property
+    def about(self) -> dict:
+        """``dataset.json``: unit ("percent", "nsd", or a factor) and normalised.
+
+        Raises
+        ------
+        DataError
+            If it is missing or says something else.
+        """
+        path = self.root / "dataset.json"
+        try:
+            about = json.loads(path.read_text(encoding="utf-8"))
+            unit, done = about["unit"], about.get("normalised", "none")
+        except FileNotFoundError:
+            raise DataError(f'{path}: expected {{"unit": "percent"}}, found none. {HELP}') from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f'{path}: expected {{"unit": …}} ({error!r}). {HELP}') from None
+        number = isinstance(unit, int | float) and not isinstance(unit, bool) and unit > 0
+        if not (number or unit in UNITS) or done not in NORMALISED:
+            raise DataError(
+                f"{path}: expected unit 'percent', 'nsd' or the factor to % signal change, and "
+                f"normalised one of {', '.join(NORMALISED)}; found {unit!r}, {done!r}."
+            )
+        return {"unit": float(unit) if number else UNITS[unit], "normalised": done}
+
+    @property
+    def normalised(self) -> Normalised:
+        """As ``dataset.json`` says."""
+        return self.about["normalised"]
+
+    def subjects(self) -> list[str]:
+        """Folders ``sub-…`` that hold trials."""
+        folders = [path for path in self.root.glob("sub-*") if path.is_dir()]
+        return sorted(x.name for x in folders if any(x.glob(f"{x.name}_*trials.tsv")))
+
+    def folder(self, subject: str) -> Path:
+        """A subject's folder.
+
+        Raises
+        ------
+        DataError
+            If there is none.
+        """
+        if subject not in self.subjects():
+            close = difflib.get_close_matches(subject, self.subjects(), n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise DataError(
+                f"{self.root / subject}: expected a subject's folder with {subject}_trials.tsv, "
+                f"found {', '.join(self.subjects()) or 'no subject'}.{hint} {HELP}"
+            )
+        return self.root / subject
+
+    # --- trials
+
+    def sessions(self, subject: str) -> list[int]:
+        """Sessions of the table whose betas are here; those missing are left out, with a remark."""
+        wanted = sorted(self._table(subject)["session"].unique().tolist())
+        here = [n for n in wanted if self._find(subject, n) is not None]
+        if not here:
+            self._refuse_pickles(subject)
+            raise DataError(
+                f"{self.folder(subject) / 'betas'}: expected {subject}_ses-{wanted[0]:02d}_betas"
+                f"{SUFFIXES[0]} and the like, found none of sessions {wanted}. {HELP}"
+            )
+        if lost := [n for n in wanted if n not in here]:
+            log.warning("%s: sessions %s have no betas; they are left out", subject, lost)
+        most = self.data.sessions_of(subject)
+        if most is not None and most > len(here):
+            raise DataError(f"{subject}: expected {most} sessions (data.n_sessions), found {here}.")
+        return here[:most]
+
+    def _refuse_pickles(self, subject: str) -> None:
+        for path in sorted((self.folder(subject) / "betas").glob("*.npy")):
+            raise DataError(PICKLED.format(path=path, name=path.name, stem=path.stem))
+
+    def _table(self, subject: str) -> pd.DataFrame:
+        folder = self.folder(subject)
+        whole = folder / f"{subject}_trials.tsv"
+        if whole.is_file():
+            return self._read_trials(whole, None)
+        pattern = re.compile(rf"{re.escape(subject)}_ses-0*(\d+)_trials\.tsv")
+        files = {int(m[1]): x for x in folder.iterdir() if (m := pattern.fullmatch(x.name))}
+        return pd.concat([self._read_trials(files[n], n) for n in sorted(files)])
+
+    def _read_trials(self, path: Path, session: int | None) -> pd.DataFrame:
+        table = read_table(path, "\t")
+        needed = {"image", "use"} | ({"session"} if session is None else set())
+        if missing := sorted(needed - set(table)):
+            raise DataError(
+                f"{path}: expected the columns {sorted(needed)} separated by tabs, {missing} "
+                f"missing, found {list(table)}. {HELP}"
+            )
+        table = table.assign(session=table["session"] if session is None else session)
+        numbers = pd.to_numeric(table["session"], errors="coerce")
+        wrong = table.index[numbers.isna() | (numbers % 1 != 0) | ~table["use"].isin(USES)]
+        if len(wrong):
+            row = table.loc[wrong[0]]
+            raise DataError(
+                f"{path}: line {wrong[0] + 2}: expected a whole number as session and a use of "
+                f"{', '.join(USES)}, found {row['session']!r}, {row['use']!r}."
+            )
+        if "beta_index" in table:
+            table = table.sort_values(["session", "beta_index"], kind="stable")
+        return table.assign(session=numbers.astype(int), image=table["image"].astype(str))
+
+    def trials(self, subject: str) -> pd.DataFrame:
+        """In the order of the table, session by session.
+
+        Raises
+        ------
+        DataError
+            If a session has not as many lines as betas, or an image is not among the pictures.
+        """
+        table = self._table(subject)
+        rows = []
+        for session, header in self.headers(subject).items():
+            part = table[table["session"] == session]
+            if len(part) != header.n_trials:
+                raise DataError(
+                    f"{self.betas_file(subject, session)}: expected {len(part)} trials, the lines "
+                    f"of session {session} in the table of trials, found {header.n_trials} betas. "
+                    "Blank trials belong in neither."
+                )
+            rows.append(part)
+        used = pd.concat(rows, ignore_index=True)
+        ids = self.stimuli.ids_of(used["image"], f"trials of {subject}")
+        lengths = {session: x.n_trials for session, x in self.headers(subject).items()}
+        return trial_table(ids, lengths).assign(use=used["use"].to_numpy())
+
+    # --- betas
+
+    def _find(self, subject: str, session: int) -> Path | None:
+        folder = self.folder(subject) / "betas"
+        names = [f"{subject}_ses-{n}_betas" for n in (f"{session:02d}", f"{session}")]
+        files = [folder / f"{name}{suffix}" for name in names for suffix in SUFFIXES]
+        return next((file for file in files if file.is_file()), None)
+
+    def betas_file(self, subject: str, session: int) -> Path:
+        """``betas/<subject>_ses-NN_betas.*``."""
+        found = self._find(subject, session)
+        return found or self.folder(subject) / "betas" / f"{subject}_ses-{session:02d}_betas.nii.gz"
+
+    def headers(self, subject: str) -> dict[int, BetasHeader]:
+        """Header of each session.
+
+        Raises
+        ------
+        ShapeError
+            If they do not lie on one grid.
+        """
+        if subject not in self._headers:
+            files = {n: self.betas_file(subject, n) for n in self.sessions(subject)}
+            headers = {n: read_header(path) for n, path in files.items()}
+            first = next(iter(headers.values()))
+            for session, header in headers.items():
+                indices_in(files[session], header.grid, np.zeros((0, 3)), first.grid)
+            self._headers[subject] = headers
+        return self._headers[subject]
+
+    def grid(self, subject: str) -> Grid:
+        """As the betas say; of HDF5, as the first mask does."""
+        header = next(iter(self.headers(subject).values()))
+        masks = sorted((self.folder(subject) / "rois").glob("*.nii.gz"))
+        if header.affine is not None or not masks:
+            return header.grid
+        return Grid(header.shape, grid_of(masks[0]).affine)
+
+    def stored(self, subject: str) -> str:
+        """Number of files by suffix, and their types."""
+        files = [self.betas_file(subject, n) for n in self.headers(subject)]
+        suffixes = Counter("".join(x.suffixes) for x in files)
+        types = sorted({header.dtype.name for header in self.headers(subject).values()})
+        return f"{', '.join(f'{n} {suffix}' for suffix, n in suffixes.items())}, {', '.join(types)}"
+
+    def unit(self, subject: str) -> float:
+        """As ``dataset.json`` says."""
+        return self.about["unit"]
+
+    def betas(self, subject: str, session: int, ijk: np.ndarray) -> np.ndarray:
+        """All trials of a session, as float32."""
+        values = read_betas(self.betas_file(subject, session), ijk, self.grid(subject))
+        return values.astype(np.float32)
+
+    def ncsnr(self, subject: str) -> np.ndarray | None:
+        """``<subject>_ncsnr.nii.gz``, if it is there."""
+        path = self.folder(subject) / f"{subject}_ncsnr.nii.gz"
+        if not path.is_file():
+            return None
+        return read_volume(path, f"Noise ceiling SNR of {subject}", self.grid(subject)).values
+
+    # --- places and pictures
+
+    def regions(self, subject: str) -> BidsRegions:
+        """Masks and label images of ``rois/``."""
+        return BidsRegions(self.folder(subject) / "rois", subject, self.grid(subject))
+
+    def look_at_regions(self, subject: str) -> Iterator[tuple[str, str]]:
+        """How many voxels each has."""
+        regions = self.regions(subject)
+        names = regions.listed_names()
+        if not names:
+            raise DataError(f"{regions.folder}: expected masks, found none. {HELP}")
+        yield "ok", f"{len(names)} regions: {', '.join(names)}"
+        if empty := [name for name in names if not regions.mask(name).any()]:
+            yield "note", f"without a voxel: {', '.join(empty)}"
+
+    def anatomy(self, subject: str) -> Anatomy:
+        """A T1-weighted picture, if there is one; no way to standard spaces."""
+        folder = self.folder(subject)
+        none = folder / "transforms"
+        sides, depths = ("lh", "rh"), ("layerB1", "layerB2", "layerB3")
+        return Anatomy(
+            subject,
+            native_space(subject, "own grid"),
+            folder / f"{subject}_T1w.nii.gz",
+            folder / f"{subject}_ncsnr.nii.gz",
+            none / "to-MNI.nii.gz",
+            {(side, depth): none / f"{side}.to-{depth}.mgz" for side in sides for depth in depths},
+            {side: none / f"{side}.to-fsaverage.mgz" for side in sides},
+        )
+
+    @cached_property
+    def stimuli(self) -> PictureFolder:
+        """Pictures and captions."""
+        return PictureFolder(self.root, self.data.picture_size, self.data.picture_crop)
+
+    def pictures(self) -> Callable[[np.ndarray], np.ndarray]:
+        """By image id."""
+        return self.stimuli.images
+
+    def files(self, subject: str) -> list[Path]:
+        """Tables, betas, masks and pictures."""
+        folder = self.folder(subject)
+        files = [self.root / "dataset.json", *sorted(folder.glob("*.tsv"))]
+        files += [self.betas_file(subject, n) for n in self.sessions(subject)]
+        files += sorted(x for x in (folder / "rois").glob("*") if x.is_file())
+        files += [folder / f"{subject}_ncsnr.nii.gz", *self.stimuli.files]
+        return [file for file in files if file.is_file()]
+
+
+@dataclass
+class BidsRegions:
+    """Regions of a folder: one mask each (``label-V1v_mask``), or labels (``seg-prf_dseg``)."""
+
+    folder: Path
+    subject: str
+    grid: Grid
+    tables: dict[str, dict[str, int]] = field(init=False)
+    _volumes: dict[str, np.ndarray] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        masks = re.compile(rf"{re.escape(self.subject)}_(?:.*_)?label-([^_]+)_mask\.nii(\.gz)?")
+        labels = re.compile(rf"{re.escape(self.subject)}_(?:.*_)?seg-([^_]+)_dseg\.nii(\.gz)?")
+        names = sorted(x.name for x in self.folder.glob("*") if x.is_file())
+        found = {m[1]: x for x in names if (m := masks.fullmatch(x))}
+        sets = {m[1]: x for x in names if (m := labels.fullmatch(x))}
+        self._files = {**found, **sets}
+        self.tables = {name: {} for name in found} | {
+            name: self._label_table(self.folder / file) for name, file in sets.items()
+        }
+
+    def _label_table(self, volume: Path) -> dict[str, int]:
+        path = volume.with_name(volume.name.partition(".")[0] + ".tsv")
+        if not path.is_file():
+            raise DataError(
+                f"{path}: expected the names of the labels of {volume.name}, found none."
+            )
+        table = read_table(path, "\t")
+        if not {"index", "name"} <= set(table):
+            raise DataError(f"{path}: expected the columns index and name, found {list(table)}.")
+        named = {
+            str(name): int(index) for index, name in zip(table["index"], table["name"], strict=True)
+        }
+        if len(named) < len(table):
+            raise DataError(f"{path}: expected every name once.")
+        return {name: index for name, index in named.items() if index > 0}
+
+    def resolve(self, name: str) -> tuple[str, str | None]:
+        """Set and label; a single mask is a set without labels.
+
+        Raises
+        ------
+        DataError
+            If there is none; names what is there.
+        """
+        if name in self.tables:
+            return name, None
+        wanted, _, label = name.rpartition("/")
+        for roi_set in [wanted] if wanted else self.tables:
+            if label in self.tables.get(roi_set, {}):
+                return roi_set, label
+        known = self.listed_names()
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise DataError(
+            f"{self.folder}: {self.subject} has no region {name!r}.{hint} Known: "
+            f"{', '.join(known) or 'none'}. Name the regions of each branch under data.roles."
+        )
+
+    def mask(self, name: str) -> np.ndarray:
+        """Boolean mask (X, Y, Z)."""
+        roi_set, label = self.resolve(name)
+        if roi_set not in self._volumes:
+            path = self.folder / self._files[roi_set]
+            values = read_volume(path, f"Region {roi_set} of {self.subject}", self.grid).values
+            self._volumes[roi_set] = whole_labels(path, values, self.tables[roi_set])
+        values = self._volumes[roi_set]
+        return values > 0 if label is None else values == self.tables[roi_set][label]
+
+    def listed_names(self) -> list[str]:
+        """All of them, a set before its labels."""
+        return [x for name, table in self.tables.items() for x in (name, *table)]
