@@ -193,9 +193,24 @@ def _names(text: str) -> list[str]:
 
 
 @app.command()
-def simulate(profile: Profile = "demo", overrides: Overrides = "{}") -> None:
-    """Write the simulated subjects of a profile to disk, in NSD's layout."""
-    typer.echo(_open(profile, overrides).data_root)
+def simulate(
+    profile: Profile = "demo",
+    overrides: Overrides = "{}",
+    layout: Annotated[str, typer.Option(help="nsd, or bids: a folder of one's own")] = "nsd",
+    to: Annotated[Path | None, typer.Option(help="with bids: a folder for it")] = None,
+) -> None:
+    """Write the simulated subjects of a profile to disk, and print where."""
+    opened = _open(profile, overrides)
+    if layout == "nsd":
+        typer.echo(opened.data_root)
+        return
+    if layout != "bids" or to is None:
+        raise ConfigError(f"Expected --layout nsd, or --layout bids --to FOLDER; found {layout!r}.")
+    from havir_lib.data.export import export_own
+    from havir_lib.data.readers import open_reader
+
+    reader = open_reader(opened.config, opened.data_root)
+    typer.echo(export_own(reader, opened.stimuli, to.expanduser(), opened.subjects))
 
 
 @app.command()
@@ -286,6 +301,17 @@ def mini_evaluate(
     run = _open(profile, overrides)
     table = small_models.publish_small_models(run, folder, weights or MINI_WEIGHTS, generated)
     typer.echo(table.to_string(index=False, float_format="%.3f", na_rep=""))
+
+
+@subjects.command("new")
+def subject_new(
+    folder: Annotated[Path, typer.Argument(help="a folder for the data set, made if need be")],
+    subject: Annotated[str, typer.Option(help="its name: sub- and letters or digits")] = "sub-01",
+) -> None:
+    """Make a folder for data of your own, with a note that says what belongs where."""
+    from havir_lib.data.template import write_template
+
+    typer.echo(write_template(folder.expanduser(), subject))
 
 
 @subjects.command("check")

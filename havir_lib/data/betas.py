@@ -20,8 +20,7 @@ import h5py
 import nibabel as nib
 import numpy as np
 
-from havir_lib.data.hdf5 import open_file
-from havir_lib.data.layout import GET_DATA
+from havir_lib.data.hdf5 import ANEW, open_file
 from havir_lib.data.nifti import Grid, affine_of, indices_in, open_image
 from havir_lib.errors import DataError, ShapeError
 
@@ -210,5 +209,5 @@ def _read_nifti(path: Path, header: BetasHeader, ijk: np.ndarray) -> np.ndarray:
             if stream.read(1 << 16):  # to the end, where a compressed file has its check sum
                 raise ValueError("it holds more than its header says")
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise DataError(f"{path}: truncated or damaged ({error}). {GET_DATA}") from None
+        raise DataError(f"{path}: truncated or damaged ({error}). {ANEW}") from None
     return values

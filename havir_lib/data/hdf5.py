@@ -9,8 +9,9 @@ from pathlib import Path
 
 import h5py
 
-from havir_lib.data.layout import GET_DATA
 from havir_lib.errors import DataError
+
+ANEW = "Copy or download it again (havir download, if it is NSD's), or make it anew."
 
 
 @contextmanager
@@ -30,7 +31,7 @@ def open_file(path: Path) -> Iterator[h5py.File]:
         if error.errno is not None:
             raise DataError(f"{path}: cannot be read ({os.strerror(error.errno)}).") from error
         raise DataError(
-            f"{path}: cannot be read as HDF5, it may be truncated ({error}). {GET_DATA}"
+            f"{path}: cannot be read as HDF5, it may be truncated ({error}). {ANEW}"
         ) from error
 
 

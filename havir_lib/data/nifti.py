@@ -17,7 +17,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 
-from havir_lib.data.layout import GET_DATA
+from havir_lib.data.hdf5 import ANEW
 from havir_lib.errors import DataError, ShapeError, require_file
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def open_image(path: Path) -> nib.spatialimages.SpatialImage:
     try:
         return nib.load(path)
     except (OSError, EOFError, zlib.error, nib.filebasedimages.ImageFileError) as error:
-        raise DataError(f"{path}: cannot be read as NIfTI ({error}). {GET_DATA}") from None
+        raise DataError(f"{path}: cannot be read as NIfTI ({error}). {ANEW}") from None
 
 
 def read_image(path: Path) -> nib.spatialimages.SpatialImage:
@@ -90,7 +90,7 @@ def read_image(path: Path) -> nib.spatialimages.SpatialImage:
         np.asanyarray(whole.dataobj)
         return whole
     except (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError) as error:
-        raise DataError(f"{path}: damaged or cut short ({error}). {GET_DATA}") from None
+        raise DataError(f"{path}: damaged or cut short ({error}). {ANEW}") from None
 
 
 def affine_of(image: nib.spatialimages.SpatialImage) -> np.ndarray | None:
@@ -125,7 +125,7 @@ def read_volume(path: Path, what: str, grid: Grid | None = None) -> Volume:
     ShapeError
         If it lies elsewhere than `grid`.
     """
-    require_file(path, what, GET_DATA)
+    require_file(path, what, ANEW)
     image = read_image(path)
     values, affine = np.asanyarray(image.dataobj), affine_of(image)
     if grid is None:

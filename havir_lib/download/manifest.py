@@ -25,7 +25,7 @@ def manifest(
     Parameters
     ----------
     config : Config
-        A profile whose data are simulated needs no NSD and no captions.
+        A profile whose data are simulated or the user's own needs no NSD and no captions.
     root : Path
         Data folder.
     subjects : sequence of str, optional
@@ -45,9 +45,10 @@ def manifest(
     items: list[Item] = []
     if "weights" in what:
         items += weight_items(config, resolved)
-    if "coco" in what and not config.simulated:
+    from_nsd = not config.simulated and config.data.reader == "nsd"
+    if "coco" in what and from_nsd:
         items += coco_items(config, root)
-    if "nsd" in what and not config.simulated:
+    if "nsd" in what and from_nsd:
         items += nsd_items(config, subjects, root)
     return items
 

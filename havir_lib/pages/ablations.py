@@ -22,7 +22,7 @@ PAPER_ROWS = {
 }
 """Rows of published.csv that are the paper's own → configurations here."""
 TOLERANCE = 0.02
-NSD_ONLY = "The paper's numbers are for NSD; simulated subjects can't be held against them."
+NSD_ONLY = "The paper's numbers are for NSD; other subjects can't be held against them."
 
 
 def ablation_subjects(run: Run) -> list[str]:
@@ -84,7 +84,7 @@ def dissociation(run: Run) -> Table:
 @table
 def paper_and_here(run: Run) -> Table | str:
     """Every number that the paper's text gives for HAVIR, beside this run's; for runs on NSD."""
-    if run.simulated:
+    if not run.of_nsd:
         return NSD_ONLY
     here = ranked(run, ablation_scores(run), "configuration")
     caption = "Numbers in the paper's text, and the same from this run."

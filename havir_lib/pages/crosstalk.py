@@ -44,7 +44,7 @@ def with_crosstalk(run: Run, crosstalk: float, subjects: Sequence[str] | None = 
     ConfigError
         If the data are measured.
     """
-    if not run.simulated:
+    if not run.config.simulated:
         raise ConfigError(
             "Crosstalk is a setting of the simulation; this run reads measured data "
             f"from {run.config.data.root}."
@@ -64,7 +64,7 @@ def with_crosstalk(run: Run, crosstalk: float, subjects: Sequence[str] | None = 
 
 def crosstalk_levels(run: Run) -> list[float]:
     """The configured crosstalk and those of ``comparison.crosstalk``, rising."""
-    if not run.simulated:
+    if not run.config.simulated:
         return []
     return sorted({*run.config.comparison.crosstalk, run.config.simulation.crosstalk})
 
@@ -118,7 +118,7 @@ def _compared(run: Run, scores: pd.DataFrame, baseline: str, column: str) -> pd.
 @table
 def claims_table(run: Run) -> Table | str:
     """The main claims under each crosstalk (simulates and trains for each of them)."""
-    if not run.simulated:
+    if not run.config.simulated:
         return NONE
     caption = "The main claims under different crosstalk of the simulation (positive: as claimed)."
     note = (
@@ -131,7 +131,7 @@ def claims_table(run: Run) -> Table | str:
 @figure
 def claims_figure(run: Run) -> Drawn | str:
     """The main claims under each crosstalk of the simulation."""
-    if not run.simulated:
+    if not run.config.simulated:
         return NONE
     frame = crosstalk_claims(run).rename(columns={"difference": "value"})
     levels = sorted(frame["crosstalk"].unique())

@@ -20,7 +20,7 @@ def overview(run: Run) -> pd.DataFrame:
     return pd.Series(
         {
             "profile": config.profile,
-            "data": "SIMULATED" if run.simulated else str(config.data.root),
+            "data": "SIMULATED" if run.simulated else "measured",
             "subjects": ", ".join(run.subjects),
             "base subject": run.base_subject,
             "z-scoring": WHAT_IT_SEES[config.data.zscore],

@@ -87,8 +87,17 @@ class Run:
 
     @property
     def simulated(self) -> bool:
-        """Whether every number of this run comes from simulated subjects."""
-        return self.config.simulated
+        """Whether every number of this run comes from simulated subjects.
+
+        Also if their files were written before, and are read like measured ones: a folder that
+        simulated subjects were written into says so.
+        """
+        return self.config.simulated or data.are_simulated(self.config)
+
+    @property
+    def of_nsd(self) -> bool:
+        """Whether the data are NSD's own, which published numbers are about."""
+        return not self.simulated and self.config.data.reader == "nsd"
 
     def stamp(self, figure: Figure | None = None) -> None:
         """Mark a figure of one's own (default: pyplot's current one) if the data are simulated."""

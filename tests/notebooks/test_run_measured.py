@@ -20,7 +20,7 @@ from havir_lib.config import load_config
 from havir_lib.data.anatomy import anatomy_of
 from havir_lib.data.layout import ANATOMY, GLASS_BRAIN, SURFACE, layout_of
 from havir_lib.paths import PROJECT_ROOT
-from havir_lib.simulation.tree import write_tree
+from havir_lib.simulation.tree import MARKER, write_tree
 
 SMALL = {
     "simulation.trials_per_session": 75,
@@ -35,6 +35,7 @@ def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("measured")
     config, root = load_config("smoke", SMALL), place / "nsd #2 {x}"
     write_tree(config, root)
+    (root / MARKER).unlink()  # as if they were measured
     for name in config.data.subjects:
         make_bare(root, config, name)
     profile = config.model_dump(mode="json") | {"simulation": None, "profile": "own"}

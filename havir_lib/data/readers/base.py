@@ -47,6 +47,10 @@ class Reader(Protocol):
     """What was done to the betas before; nothing is normalised twice."""
     root: Path
 
+    @property
+    def simulated(self) -> bool:
+        """Whether the files say that their subjects are simulated."""
+
     def subjects(self) -> list[str]:
         """Those that are here."""
 

@@ -96,12 +96,21 @@ class BidsReader:
                 f"{path}: expected unit 'percent', 'nsd' or the factor to % signal change, and "
                 f"normalised one of {', '.join(NORMALISED)}; found {unit!r}, {done!r}."
             )
-        return {"unit": float(unit) if number else UNITS[unit], "normalised": done}
+        return {
+            "unit": float(unit) if number else UNITS[unit],
+            "normalised": done,
+            "simulated": bool(about.get("simulated", False)),
+        }
 
     @property
     def normalised(self) -> Normalised:
         """As ``dataset.json`` says."""
         return self.about["normalised"]
+
+    @property
+    def simulated(self) -> bool:
+        """As ``dataset.json`` says."""
+        return self.about["simulated"]
 
     def subjects(self) -> list[str]:
         """Folders ``sub-…`` that hold trials."""

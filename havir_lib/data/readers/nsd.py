@@ -22,6 +22,9 @@ from havir_lib.data.stimuli import Stimuli
 from havir_lib.data.trials import load_trials
 from havir_lib.errors import DataError
 
+MARKER = "simulation.json"
+"""Of :mod:`havir_lib.simulation.tree`."""
+
 
 @dataclass(frozen=True)
 class NsdReader:
@@ -44,6 +47,11 @@ class NsdReader:
     def root(self) -> Path:
         """Folder with ``nsddata``, ``nsddata_betas`` and ``nsddata_stimuli``."""
         return self.layout.root
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the simulation's mark lies beside the data."""
+        return (self.root / MARKER).is_file()
 
     def subjects(self) -> list[str]:
         """Those whose betas folder exists."""
