@@ -18,6 +18,7 @@ import torch
 from havir_lib.cache.remember import Folder, remember, remember_folder
 from havir_lib.config import PLANNED, Config, load_config, profile_digest, wanted_device
 from havir_lib.data import Stimuli, Subject
+from havir_lib.data.readers import Reader, open_reader
 from havir_lib.devices import describe_device, gpu_problem, pick_device
 from havir_lib.errors import ConfigError, RunError
 from havir_lib.models.build import Model
@@ -142,6 +143,11 @@ class Run:
         (``training.transfer_sessions``) for training, and all its test images.
         """
         return data.hours_of(self, name, self.full_subject(name))
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What reads the files of this run's subjects."""
+        return open_reader(self.config, self.data_root)
 
     def test_images(self, name: str) -> np.ndarray:
         """Ids of a subject's test images, sorted; its voxels are not read."""

@@ -34,6 +34,9 @@ class Regions(Protocol):
     def mask(self, name: str) -> np.ndarray:
         """Boolean mask (X, Y, Z) of a label or a whole set."""
 
+    def labels(self, roi_set: str) -> np.ndarray:
+        """Labels of a set (X, Y, Z), int32; of a mask, 1 inside."""
+
     def listed_names(self) -> list[str]:
         """Regions that are reported even if no role names them."""
 

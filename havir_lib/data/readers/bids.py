@@ -384,12 +384,16 @@ class BidsRegions:
     def mask(self, name: str) -> np.ndarray:
         """Boolean mask (X, Y, Z)."""
         roi_set, label = self.resolve(name)
+        values = self.labels(roi_set)
+        return values > 0 if label is None else values == self.tables[roi_set][label]
+
+    def labels(self, roi_set: str) -> np.ndarray:
+        """Labels of a set (X, Y, Z), int32; of a mask, above 0 inside."""
         if roi_set not in self._volumes:
             path = self.folder / self._files[roi_set]
             values = read_volume(path, f"Region {roi_set} of {self.subject}", self.grid).values
             self._volumes[roi_set] = whole_labels(path, values, self.tables[roi_set])
-        values = self._volumes[roi_set]
-        return values > 0 if label is None else values == self.tables[roi_set][label]
+        return self._volumes[roi_set]
 
     def listed_names(self) -> list[str]:
         """All of them, a set before its labels."""
