@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
@@ -191,6 +190,8 @@ def figure_noise_ceiling(voxels: pd.DataFrame) -> Figure:
 
 def plot_noise_ceiling(voxels: pd.DataFrame, role: str, *, ax: Axes) -> Axes:
     """Boxes over all voxels of a region; a dot per subject's median."""
+    import seaborn as sns  # brings scipy.stats, which no notebook should wait for at its start
+
     rois = list(dict.fromkeys(voxels["roi"]))
     subjects = list(dict.fromkeys(voxels["subject"]))
     given = {"data": voxels, "x": "roi", "y": "noise_ceiling", "order": rois, "ax": ax}
