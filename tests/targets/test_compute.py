@@ -12,6 +12,7 @@ from havir_lib.config import load_config
 from havir_lib.errors import DataError, WeightsError
 from havir_lib.io import read_json
 from havir_lib.paths import MINI_WEIGHTS
+from havir_lib.provenance import stamp
 from havir_lib.targets import Targets, clip, compute_targets, vae
 from havir_lib.targets.compute import picture_content
 
@@ -22,6 +23,7 @@ class Pictures:
     def __init__(self, tmp_path, rng, n=7):
         self.path = tmp_path / "stimuli.hdf5"
         self.path.write_bytes(b"pictures")
+        self.pictures_stamp = lambda: stamp(self.path)
         self.caption_files = [tmp_path / "captions.json"]
         self.caption_files[0].write_text("captions")
         self.pixels = rng.integers(0, 256, (n, 24, 24, 3), dtype=np.uint8)
