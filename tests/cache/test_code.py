@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from havir_lib.cache.code import WHOLE, simplified, used_by
+from havir_lib.cache.code import WHOLE, Used, simplified, used_by
 from havir_lib.errors import CacheError
 from havir_lib.provenance import PACKAGE_ROOT, digest
 
@@ -31,9 +31,17 @@ KINDS = {
 
 def codes(root):
     return {
-        kind: digest(used_by(f"havir_lib.{module}", name, root).sources)
+        kind: digest((used_by(f"havir_lib.{module}", name, root) | also(kind, root)).sources)
         for kind, (module, name) in KINDS.items()
     }
+
+
+ALSO = {"subjects": "havir_lib.data.readers.nsd"}
+"""What :func:`havir_lib.data.load.load_subject` names, since methods are not looked up."""
+
+
+def also(kind, root):
+    return used_by(ALSO[kind], WHOLE, root) if kind in ALSO else Used()
 
 
 @pytest.fixture(scope="module")
