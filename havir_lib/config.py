@@ -140,9 +140,10 @@ class Data(Section):
     """Where the brain data are and how they are read."""
 
     root: str | None = Field(None, description="folder of data; none: simulate it in the workspace")
-    reader: Literal["nsd", "bids"] = Field(
-        "nsd", description="whose files: NSD's own layout, or a folder of one's own (docs/data.md)"
+    reader: Literal["nsd", "mindeye", "bids"] = Field(
+        "nsd", description="whose files: NSD's own, MindEye2's, or one's own (docs/data.md)"
     )
+    trials_per_session: int = Field(750, ge=1, description="of MindEye2's rows")
     picture_size: int = Field(
         425, ge=32, description="pixels per side that pictures of one's own are given"
     )

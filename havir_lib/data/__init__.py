@@ -5,8 +5,8 @@
 what could be explained, ``stimuli`` pictures and captions; ``load`` puts them together.
 """
 
-from havir_lib.data.load import load_subject
-from havir_lib.data.stimuli import Stimuli, load_stimuli
+from havir_lib.data.load import load_stimuli, load_subject
+from havir_lib.data.stimuli import Stimuli
 from havir_lib.data.subject import Subject, average_repeats, describe, roi_table
 from havir_lib.noise_ceiling import noise_ceiling
 

@@ -16,13 +16,12 @@ import numpy as np
 import pandas as pd
 
 from havir_lib.config import Config
-from havir_lib.data.load import order_of
+from havir_lib.data.load import load_stimuli, order_of
 from havir_lib.data.nifti import Grid
 from havir_lib.data.order import sentences
 from havir_lib.data.readers import Reader, open_reader
 from havir_lib.data.roles import ROLES, resolve_roles
 from havir_lib.data.split import split_trials
-from havir_lib.data.stimuli import load_stimuli
 from havir_lib.data.zscore import unusable_voxels
 from havir_lib.errors import HavirError
 from havir_lib.noise_ceiling import estimate_ncsnr, noise_ceiling, zscore_within

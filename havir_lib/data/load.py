@@ -17,7 +17,7 @@ from havir_lib.cache.remember import remember_folder
 from havir_lib.config import Config, Data
 from havir_lib.data.order import Evidence, ask_both, sentences
 from havir_lib.data.readers import Reader, open_reader
-from havir_lib.data.readers.base import Regions
+from havir_lib.data.readers.base import Pictures, Regions
 from havir_lib.data.roles import check_not_empty, count_rois, resolve_roles
 from havir_lib.data.split import split_trials
 from havir_lib.data.subject import Subject, normalised
@@ -77,6 +77,19 @@ def load_subject(
         also=(havir_lib.data.layout, sys.modules[type(reader).__module__]),
     )
     return _assemble(made.path, reader, name, config.data)
+
+
+def load_stimuli(config: Config, root: Path | str | None = None) -> Pictures:
+    """Pictures and captions of the data set that a configuration reads.
+
+    Parameters
+    ----------
+    config : Config
+        ``data.captions`` are paths relative to the root.
+    root : Path, optional
+        Folder of the data instead of the configuration's.
+    """
+    return open_reader(config, root).stimuli
 
 
 def extract(folder: Path, reader: Reader, data: Data, name: str, sessions: list[int]) -> None:
@@ -285,7 +298,8 @@ def _assemble(folder: Path, reader: Reader, name: str, data: Data) -> Subject:
     unit = float(arrays.pop("unit"))
     trials = pd.read_csv(folder / "trials.csv")
     betas = np.load(folder / "betas.npy", mmap_mode="r")
-    zscore = data.zscore if reader.normalised == "none" else "none"  # nothing is scaled twice
+    # What was scaled over all sessions is scaled by session as if it had not been; all else, once.
+    zscore = data.zscore if reader.normalised in ("none", "training") else "none"
     is_train = trials["is_train"].to_numpy()
     subject = Subject(
         name=name,

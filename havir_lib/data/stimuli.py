@@ -16,10 +16,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from havir_lib.config import Config
 from havir_lib.data.hdf5 import open_dataset
-from havir_lib.data.layout import GET_DATA, NsdLayout, folder_of, layout_of
-from havir_lib.data.pictures import PictureFolder
+from havir_lib.data.layout import GET_DATA, NsdLayout
 from havir_lib.data.trials import load_stim_info
 from havir_lib.errors import DataError, require_file
 from havir_lib.provenance import stamp
@@ -153,20 +151,3 @@ def _read_annotations(path: Path) -> list[dict]:
         return [{key: entry[key] for key in ("id", "image_id", "caption")} for entry in found]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a COCO annotation file ({error!r}).") from None
-
-
-def load_stimuli(config: Config, root: Path | str | None = None) -> Stimuli | PictureFolder:
-    """Stimuli of the data set a configuration reads.
-
-    Parameters
-    ----------
-    config : Config
-        ``data.captions`` are paths relative to the root.
-    root : Path, optional
-        Folder of the tree instead of the configuration's.
-    """
-    if config.data.reader == "bids":
-        data = config.data
-        return PictureFolder(folder_of(config, root), data.picture_size, data.picture_crop)
-    layout = layout_of(config, root)
-    return Stimuli(layout, layout.captions(config.data.captions))

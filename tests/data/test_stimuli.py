@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from havir_lib.data.layout import CAPTION_FOLDERS, NsdLayout
-from havir_lib.data.stimuli import Stimuli, load_stimuli
+from havir_lib.data.load import load_stimuli
+from havir_lib.data.stimuli import Stimuli
 from havir_lib.download.coco import coco_items
 from havir_lib.errors import DataError
 

@@ -6,7 +6,7 @@ ids are integers from 0, the rows of the reader's pictures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol
 
@@ -41,6 +41,23 @@ class Regions(Protocol):
         """Regions that are reported even if no role names them."""
 
 
+class Pictures(Protocol):
+    """Pictures and captions by image id."""
+
+    table: pd.DataFrame
+    image_shape: tuple[int, int, int]
+    files: Sequence[Path]
+
+    def images(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Pictures as uint8 (n, H, W, 3), in the order of `ids`, which may repeat."""
+
+    def captions(self, ids: Sequence[int] | np.ndarray, n: int = 5) -> list[list[str]]:
+        """The first `n` captions of each image; DataError if there are fewer."""
+
+    def pictures_stamp(self) -> list:
+        """Cheap identity of all pictures."""
+
+
 class Reader(Protocol):
     """One data set on disk."""
 
@@ -49,6 +66,7 @@ class Reader(Protocol):
     normalised: ClassVar[Normalised]
     """What was done to the betas before; nothing is normalised twice."""
     root: Path
+    stimuli: Pictures
 
     @property
     def simulated(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -130,6 +131,11 @@ class NsdReader:
         """NSD's ``ncsnr.nii.gz``."""
         path = self.layout.ncsnr(subject)
         return read_volume(path, f"Noise ceiling SNR of {subject}", self.grid(subject)).values
+
+    @cached_property
+    def stimuli(self) -> Stimuli:
+        """Pictures, and COCO's captions."""
+        return Stimuli(self.layout, self.layout.captions(self.data.captions))
 
     def pictures(self) -> Callable[[np.ndarray], np.ndarray] | None:
         """Of ``nsd_stimuli.hdf5``."""
