@@ -140,8 +140,11 @@ class Data(Section):
     """Where the brain data are and how they are read."""
 
     root: str | None = Field(None, description="folder of data; none: simulate it in the workspace")
-    reader: Literal["nsd", "mindeye", "bids"] = Field(
-        "nsd", description="whose files: NSD's own, MindEye2's, or one's own (docs/data.md)"
+    reader: Literal["nsd", "mindeye", "laion_fmri", "bids"] = Field(
+        "nsd", description="whose files they are, or 'bids' for one's own (docs/data.md)"
+    )
+    split: str | None = Field(
+        None, description="JSON file with train_ids and test_ids, as LAION-fMRI's package has them"
     )
     trials_per_session: int = Field(750, ge=1, description="of MindEye2's rows")
     picture_size: int = Field(

@@ -55,7 +55,7 @@ def test_base_subject_must_be_a_subject():
 
 
 def test_unknown_profile_lists_the_known_ones():
-    with pytest.raises(ConfigError, match="demo, paper, paper_streams, smoke"):
+    with pytest.raises(ConfigError, match="demo, laion_fmri, paper, paper_streams, smoke"):
         load_config("dmeo")
 
 

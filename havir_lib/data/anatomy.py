@@ -65,8 +65,14 @@ class Anatomy:
         """
         return [file for kind in what for file in self.needs[kind] if not file.is_file()]
 
-    def background(self, grid: Grid) -> np.ndarray:
+    def background(self, grid: Grid, otherwise: np.ndarray) -> np.ndarray:
         """The picture, (X, Y, Z) float32; without one, 1 where there is a signal and 0 elsewhere.
+
+        Parameters
+        ----------
+        grid : Grid
+        otherwise : ndarray (X, Y, Z)
+            Where there is a signal, if no file says it.
 
         Raises
         ------
@@ -75,6 +81,8 @@ class Anatomy:
         """
         if not self.lacks(ANATOMY):
             return read_volume(self.picture, f"Anatomy of {self.subject}", grid).values
+        if not self.signal.is_file():
+            return (otherwise > 0).astype(np.float32)
         signal = read_volume(self.signal, f"Noise ceiling of {self.subject}", grid).values
         return (np.nan_to_num(signal) > 0).astype(np.float32)
 

@@ -23,7 +23,9 @@ def brain_map(run: Run, name: str, values: np.ndarray, voxels=slice(None)) -> Br
     """One value per voxel of a subject as a volume over its own anatomy."""
     subject = run.subject(name)
     image = to_volume(values, subject.ijk[voxels], subject.shape, subject.affine)
-    behind = subject.anatomy.background(subject.grid)
+    behind = subject.anatomy.background(
+        subject.grid, subject.volume(np.ones(subject.n_voxels), 0.0)
+    )
     return BrainMap(
         image.get_fdata(dtype=np.float32), subject.affine, subject.anatomy.space, behind
     )

@@ -291,17 +291,8 @@ class BidsReader:
     def anatomy(self, subject: str) -> Anatomy:
         """A T1-weighted picture, if there is one; no way to standard spaces."""
         folder = self.folder(subject)
-        none = folder / "transforms"
-        sides, depths = ("lh", "rh"), ("layerB1", "layerB2", "layerB3")
-        return Anatomy(
-            subject,
-            native_space(subject, "own grid"),
-            folder / f"{subject}_T1w.nii.gz",
-            folder / f"{subject}_ncsnr.nii.gz",
-            none / "to-MNI.nii.gz",
-            {(side, depth): none / f"{side}.to-{depth}.mgz" for side in sides for depth in depths},
-            {side: none / f"{side}.to-fsaverage.mgz" for side in sides},
-        )
+        picture, signal = (folder / f"{subject}_{x}.nii.gz" for x in ("T1w", "ncsnr"))
+        return own_anatomy(subject, picture, signal)
 
     @cached_property
     def stimuli(self) -> PictureFolder:
@@ -320,6 +311,21 @@ class BidsReader:
         files += sorted(x for x in (folder / "rois").glob("*") if x.is_file())
         files += [folder / f"{subject}_ncsnr.nii.gz", *self.stimuli.files]
         return [file for file in files if file.is_file()]
+
+
+def own_anatomy(subject: str, picture: Path, signal: Path) -> Anatomy:
+    """Anatomy without a way to standard spaces; `picture` and `signal` may not exist."""
+    none = picture.parent / "transforms"
+    sides, depths = ("lh", "rh"), ("layerB1", "layerB2", "layerB3")
+    return Anatomy(
+        subject,
+        native_space(subject, "own grid"),
+        picture,
+        signal,
+        none / "to-MNI.nii.gz",
+        {(side, depth): none / f"{side}.to-{depth}.mgz" for side in sides for depth in depths},
+        {side: none / f"{side}.to-fsaverage.mgz" for side in sides},
+    )
 
 
 @dataclass
