@@ -15,7 +15,9 @@ pytestmark = pytest.mark.fault("kills and signals")
 
 N = 6
 BUILD = """
-import sys, time
+import signal, sys, time
+for number in (signal.SIGINT, signal.SIGHUP):  # ignored by what is started in the background
+    signal.signal(number, signal.SIG_DFL)
 from pathlib import Path
 from havir_lib.cache.store import cached
 from havir_lib.io import write_text
