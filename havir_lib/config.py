@@ -32,6 +32,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 MethodName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _()+-]*$", max_length=60)]
+NSD_SUBJECTS = tuple(f"subj{number:02d}" for number in range(1, 9))
 MOST_LEVELS = 20
 """Of settings within settings; the deepest have five."""
 
@@ -530,7 +531,8 @@ class Config(Section):
             known = list(self.simulation.subjects)
             _require_known("data.subjects", self.data.subjects, known, "simulation.subjects")
         simulated = [] if self.simulation is None else list(self.simulation.subjects)
-        known = list(dict.fromkeys([*self.data.subjects, *simulated]))  # a run may leave some out
+        # A run may leave subjects out, and a profile may extend one of others.
+        known = list(dict.fromkeys([*self.data.subjects, *simulated, *NSD_SUBJECTS]))
         for name in ("ablation_subjects", "curve_subjects", "crosstalk_subjects"):
             given = getattr(self.comparison, name) or []
             _require_known(f"comparison.{name}", given, known, "data.subjects")

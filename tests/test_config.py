@@ -159,7 +159,7 @@ IMPOSSIBLE = {
     "data.betas_version": ["", "a/b", "../x", None],
     "data.space": ["", "/etc"],
     "comparison.ablation_subjects": [["subj1"], ["subj01", "subj01"]],
-    "comparison.curve_subjects": [["subj03"], ["subj02", "subj02"]],
+    "comparison.curve_subjects": [["subj3"], ["subj02", "subj02"]],
     "comparison.crosstalk_subjects": [["nobody"]],
     "comparison.strengths": [[], [1.1], [-0.1], [0.5, 0.5], [float("nan")]],
     "comparison.mixings": [[], [2], [0.5, 0.5]],

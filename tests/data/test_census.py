@@ -179,7 +179,7 @@ def a_voxel_that_is_constant(tree):
     rewrite_betas(tree, values)
 
 
-@mutation("betas_session02.hdf5: expected the dataset 'betas', found")
+@mutation("betas_session02.hdf5: expected the dataset 'betas' .*found")
 def betas_under_another_name(tree):
     rewrite_betas(tree, tree.session("subj01", 2), name="data")
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from havir_lib.data import load
-from havir_lib.data.layout import layout_of, used_sessions
+from havir_lib.data.readers import open_reader
 from havir_lib.download import manifest
 from havir_lib.download.nsd import LABELS, NSD_SESSIONS
 from havir_lib.errors import ConfigError
@@ -47,10 +46,8 @@ def test_the_loaders_read_what_is_required_and_nothing_that_is_not_listed(small_
     for item in items:
         item.path.parent.mkdir(parents=True, exist_ok=True)
         item.path.touch()
-    layout = layout_of(config, tmp_path)
-    read = {layout.stimuli}
-    for subject in config.data.subjects:
-        read.update(load._input_files(layout, subject, used_sessions(layout, subject, 2)))
+    reader = open_reader(config, tmp_path)
+    read = {file for subject in config.data.subjects for file in reader.files(subject)}
     required = {item.path for item in items if item.required}
     assert required <= read <= {item.path for item in items}
 

@@ -112,7 +112,12 @@ def test_paper_figures_and_tables_exist_with_provenance_and_stamp(finished):
 
 def test_nothing_that_a_run_publishes_names_a_place_of_this_machine(finished):
     root = finished.workspace.root
-    kept = ("cache", "run", "logs")  # what the run works with, and the log of each step
+    kept = (
+        "cache",
+        "run",
+        "logs",
+        ".snakemake",
+    )  # what the run works with, and the log of each step
     files = [
         path
         for folder in (root, finished.workspace.figures, finished.workspace.tables)
@@ -191,8 +196,10 @@ def test_a_killed_run_continues_to_the_same_tables(finished, runs):
 
 def test_runs_in_other_folders_have_the_same_keys_and_sidecars(finished, runs):
     _, _, workspace, _ = runs
+    by_time = ("subjects", "picture_digests", "nsd")  # go by size and time of files, not content
     made = {path.parent.relative_to(place) for place in (workspace / "cache",)
-            for path in place.glob("*/*/recipe.json")}  # fmt: skip
+            for path in place.glob("*/*/recipe.json")
+            if path.parent.parent.name not in by_time}  # fmt: skip
     assert len(made) > 20
     assert not [key for key in made if not (finished.workspace.cache / key).is_dir()]
     for path in (workspace / "figures").glob("*.json"):
