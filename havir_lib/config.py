@@ -7,7 +7,6 @@ Every knob of the companion is a field below, with its meaning and unit. Unknown
 from __future__ import annotations
 
 import copy
-import difflib
 import hashlib
 import json
 import os
@@ -19,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
-from havir_lib.errors import ConfigError
+from havir_lib.errors import ConfigError, did_you_mean
 from havir_lib.parse import read_yaml
 from havir_lib.paths import CONFIG_DIR
 
@@ -542,8 +541,7 @@ class Config(Section):
 def _require_known(name: str, given: Iterable[str], known: list[str], where: str) -> None:
     for one in given:
         if one not in known:
-            close = difflib.get_close_matches(one, known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(one, known, "; did you mean")
             raise ValueError(f"{name} names {one!r}, not one of {where} ({', '.join(known)}){hint}")
 
 
@@ -707,16 +705,15 @@ def _explain(error: ValidationError, profile: str | Path) -> str:
         place = [part for part in problem["loc"] if isinstance(part, str)]
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden" and place:
-            message = f"unknown key{_did_you_mean(place)}"
+            message = f"unknown key{_near_key(place)}"
         lines.append(f"  {'.'.join(map(str, problem['loc'])) or 'whole file'}: {message}")
     return "\n".join(lines)
 
 
-def _did_you_mean(place: list[str]) -> str:
+def _near_key(place: list[str]) -> str:
     section: Any = Config
     for key in place[:-1]:
         field = getattr(section, "model_fields", {}).get(key)
         section = field.annotation if field else None
     known = getattr(section, "model_fields", {})
-    close = difflib.get_close_matches(place[-1], known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return did_you_mean(place[-1], known, "; did you mean")

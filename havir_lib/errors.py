@@ -1,5 +1,8 @@
 """Errors a user can act on: what was expected, what was found, what to do."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class HavirError(Exception):
     """Base class of every error this library raises on purpose."""
@@ -35,6 +38,12 @@ class WeightsError(HavirError):
 
 class DamagedError(WeightsError):
     """A file of weights is not what it was when it was written."""
+
+
+def did_you_mean(name: str, known: Iterable[str], start: str = " Did you mean") -> str:
+    """A hint for a message: the known name that is most like `name`; empty if none is."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"{start} {close[0]!r}?" if close else ""
 
 
 def require_file(path, what: str, remedy: str):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-
 from havir_lib.config import Config
-from havir_lib.errors import ConfigError
+from havir_lib.errors import ConfigError, did_you_mean
 
 
 def check_names(config: Config) -> None:
@@ -35,8 +33,7 @@ def _check_simulated_regions(config: Config) -> None:
     for name in _regions(config):
         if find_label(name, tables) is None:
             known = [*tables, *(label for table in tables.values() for label in table)]
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(name, known)
             raise ConfigError(
                 f"data.roles names {name!r}, which simulated subjects do not have.{hint} Known: "
                 f"{', '.join(known)}."

@@ -8,7 +8,6 @@ has it is meant, and ``Kastner2015/V1v`` names the other.
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import numpy as np
 
 from havir_lib.data.layout import GET_DATA, NsdLayout
 from havir_lib.data.nifti import Grid, read_volume
-from havir_lib.errors import DataError
+from havir_lib.errors import DataError, did_you_mean
 
 log = logging.getLogger(__name__)
 
@@ -136,8 +135,7 @@ class RoiAtlas:
 
     def _unknown(self, name: str) -> str:
         known = [*self.tables, *(label for table in self.tables.values() for label in table)]
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, known)
         lines = [f"  {s}: {', '.join(self.tables[s]) or 'no table'}" for s in sorted(self.tables)]
         lost = "".join(f" Not read: {error}" for error in self.unreadable.values())
         return (

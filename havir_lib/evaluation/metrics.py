@@ -11,7 +11,6 @@ pooled features, an image embedding) on networks that Python packages ship.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from havir_lib.errors import ConfigError
+from havir_lib.errors import ConfigError, did_you_mean
 from havir_lib.evaluation.distance import correlation_distance
 from havir_lib.evaluation.identification import two_way_identification
 from havir_lib.evaluation.objects import READER, SameObject
@@ -323,8 +322,7 @@ def get_metrics(names: Sequence[str]) -> list[Metric]:
     """
     for name in names:
         if name not in METRICS:
-            close = difflib.get_close_matches(name, METRICS, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(name, METRICS)
             raise ConfigError(f"Unknown metric {name!r}.{hint} Known: {', '.join(METRICS)}.")
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice:

@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
 import re
@@ -39,7 +38,7 @@ from havir_lib.data.readers.base import Normalised
 from havir_lib.data.rois import whole_labels
 from havir_lib.data.spaces import native_space
 from havir_lib.data.trials import read_table, trial_table
-from havir_lib.errors import DataError
+from havir_lib.errors import DataError, did_you_mean
 
 log = logging.getLogger(__name__)
 
@@ -126,8 +125,7 @@ class BidsReader:
             If there is none.
         """
         if subject not in self.subjects():
-            close = difflib.get_close_matches(subject, self.subjects(), n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(subject, self.subjects())
             raise DataError(
                 f"{self.root / subject}: expected a subject's folder with {subject}_trials.tsv, "
                 f"found {', '.join(self.subjects()) or 'no subject'}.{hint} {HELP}"
@@ -380,8 +378,7 @@ class BidsRegions:
             if label in self.tables.get(roi_set, {}):
                 return roi_set, label
         known = self.listed_names()
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, known)
         raise DataError(
             f"{self.folder}: {self.subject} has no region {name!r}.{hint} Known: "
             f"{', '.join(known) or 'none'}. Name the regions of each branch under data.roles."

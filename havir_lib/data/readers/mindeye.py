@@ -20,7 +20,6 @@ those that NSD's own betas give; % signal change cannot be had back.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -40,7 +39,7 @@ from havir_lib.data.nifti import Grid, grid_of
 from havir_lib.data.readers.base import Normalised, Regions
 from havir_lib.data.rois import RoiAtlas, look_at_atlas
 from havir_lib.data.trials import trial_table
-from havir_lib.errors import DataError, ShapeError, require_file
+from havir_lib.errors import DataError, ShapeError, did_you_mean, require_file
 from havir_lib.provenance import stamp
 
 GET = (
@@ -79,8 +78,7 @@ class MindEyeReader:
         files = [x for x in sorted(self.root.glob("*.hdf5")) if (m := BETAS.fullmatch(x.name))
                  and m[1] == subject]  # fmt: skip
         if not files:
-            close = difflib.get_close_matches(subject, self.subjects(), n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(subject, self.subjects())
             raise DataError(
                 f"{self.root}: expected betas_all_{subject}_fp32_renorm.hdf5, found subjects "
                 f"{', '.join(self.subjects()) or 'none'}.{hint} {GET}"
