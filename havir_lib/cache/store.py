@@ -21,7 +21,7 @@ from typing import Any
 
 from havir_lib.io import read_json, sha256_of, write_json
 from havir_lib.locks import holder, take
-from havir_lib.provenance import digest
+from havir_lib.provenance import digest, stamp
 
 log = logging.getLogger(__name__)
 
@@ -151,6 +151,28 @@ def _file_content(path: Path, *_: int) -> str:
 def recipe_of(folder: Path) -> dict[str, Any]:
     """What a finished result was made from, and the size and SHA-256 of its files."""
     return read_json(folder / RECIPE)
+
+
+def identity(path: Path) -> list:
+    """What a large file that is read counts as in a key; it is not read for that.
+
+    Its content, if it is part of a finished result, whose recipe has it: equal runs in other
+    folders have equal keys. Else its name, size and time of change.
+    """
+    for folder in Path(path).parents:
+        if (folder / RECIPE).is_file():
+            known = _files_of(folder, (folder / RECIPE).stat().st_mtime_ns)
+            if found := known.get(Path(path).relative_to(folder).as_posix()):
+                return [Path(path).name, *found]
+    return stamp(path)
+
+
+@functools.lru_cache(maxsize=16)
+def _files_of(folder: Path, _changed_ns: int) -> dict[str, list]:
+    try:
+        return recipe_of(folder)["files"]
+    except (ValueError, KeyError, TypeError):
+        return {}
 
 
 def content_of(folder: Path) -> dict[str, str]:

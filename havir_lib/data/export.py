@@ -17,8 +17,6 @@ from havir_lib.data.stimuli import Stimuli
 from havir_lib.errors import DataError
 from havir_lib.io import atomic_write, write_json
 
-QUALITY = 95  # of JPEG
-
 
 def export_own(
     reader: Reader,

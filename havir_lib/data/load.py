@@ -14,6 +14,7 @@ from tqdm import tqdm
 import havir_lib.data.layout
 from havir_lib.cache.content import frozen
 from havir_lib.cache.remember import remember_folder
+from havir_lib.cache.store import identity
 from havir_lib.config import Config, Data
 from havir_lib.data.order import Evidence, ask_both, sentences
 from havir_lib.data.readers import Reader, open_reader
@@ -26,7 +27,6 @@ from havir_lib.errors import DataError
 from havir_lib.io import load_arrays, read_json, save_arrays, write_json
 from havir_lib.noise_ceiling import estimate_ncsnr, zscore_within
 from havir_lib.paths import workspace_of
-from havir_lib.provenance import stamp
 
 log = logging.getLogger(__name__)
 EXTRACTION_SETTINGS = {
@@ -72,7 +72,7 @@ def load_subject(
         how={"reader": reader, "data": config.data},
         given={
             "settings": config.data.model_dump(mode="json", include=EXTRACTION_SETTINGS),
-            "files": [stamp(path) for path in reader.files(name)],
+            "files": [identity(path) for path in reader.files(name)],
         },
         also=(havir_lib.data.layout, sys.modules[type(reader).__module__]),
     )

@@ -16,11 +16,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from havir_lib.cache.store import identity
 from havir_lib.data.hdf5 import open_dataset
 from havir_lib.data.layout import GET_DATA, NsdLayout
+from havir_lib.data.pictures import Ids, checked_ids, first_captions
 from havir_lib.data.trials import load_stim_info
 from havir_lib.errors import DataError, require_file
-from havir_lib.provenance import stamp
+
+COUNT_FROM_0 = "Ids are 0-based nsdId; NSD's 73KID counts from 1."
 
 
 class Stimuli:
@@ -58,14 +61,14 @@ class Stimuli:
 
     def pictures_stamp(self) -> list:
         """Cheap identity of all pictures."""
-        return stamp(self.path)
+        return identity(self.path)
 
     @property
     def files(self) -> list[Path]:
         """What images and captions depend on."""
         return [self.path, *self.caption_files]
 
-    def images(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
+    def images(self, ids: Ids) -> np.ndarray:
         """Images as uint8 (n, H, W, 3), in the order of `ids`, which may repeat.
 
         Raises
@@ -79,7 +82,7 @@ class Stimuli:
             values = np.stack([brick[i] for i in unique]) if len(unique) else brick[:0]
         return values[position]
 
-    def captions(self, ids: Sequence[int] | np.ndarray, n: int = 5) -> list[list[str]]:
+    def captions(self, ids: Ids, n: int = 5) -> list[list[str]]:
         """The first `n` captions of each image, in order of annotation id (COCO has 5 to 7).
 
         Raises
@@ -89,14 +92,15 @@ class Stimuli:
         """
         coco_ids = self.table["cocoId"].to_numpy()[self._check(ids)]
         found = [self._by_coco_id.get(int(coco_id), []) for coco_id in coco_ids]
-        for image, coco_id, texts in zip(ids, coco_ids, found, strict=True):
-            if len(texts) < n:
-                raise DataError(
-                    f"Image {image} (cocoId {coco_id}): expected {n} captions, found {len(texts)} "
-                    f"in {[str(file) for file in self.caption_files]}. NSD's images are in COCO's "
-                    "train2017 and val2017; list both under data.captions."
-                )
-        return [texts[:n] for texts in found]
+        return first_captions(
+            found,
+            n,
+            lambda position, number: (
+                f"Image {ids[position]} (cocoId {coco_ids[position]}): expected {n} captions, "
+                f"found {number} in {[str(file) for file in self.caption_files]}. NSD's images are "
+                "in COCO's train2017 and val2017; list both under data.captions."
+            ),
+        )
 
     @cached_property
     def _by_coco_id(self) -> dict[int, list[str]]:
@@ -123,15 +127,8 @@ class Stimuli:
                     )
         return found
 
-    def _check(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
-        ids = np.asarray(ids, dtype=np.int64)
-        wrong = ids[(ids < 0) | (ids >= len(self.table))]
-        if len(wrong):
-            raise DataError(
-                f"There are images 0 to {len(self.table) - 1}, found ids {wrong[:3].tolist()}. "
-                "Ids are 0-based nsdId; NSD's 73KID counts from 1."
-            )
-        return ids
+    def _check(self, ids: Ids) -> np.ndarray:
+        return checked_ids(ids, len(self.table), COUNT_FROM_0)
 
     @contextmanager
     def _open(self) -> Iterator[h5py.Dataset]:

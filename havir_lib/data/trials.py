@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.io import loadmat
 
 from havir_lib.data.layout import GET_DATA, NsdLayout, subject_number
+from havir_lib.data.tables import read_table
 from havir_lib.errors import DataError, require_file
 
 STIM_COLUMNS = ("cocoId", "nsdId", "shared1000")
@@ -38,22 +39,6 @@ def load_stim_info(layout: NsdLayout) -> pd.DataFrame:
     if not np.array_equal(table["nsdId"], np.arange(len(table))):
         raise DataError(f"{path}: expected nsdId to be 0 to {len(table) - 1}, each once.")
     return table.astype({"shared1000": bool})
-
-
-def read_table(path: Path, separator: str = ",") -> pd.DataFrame:
-    """A table of text, UTF-8 with or without a mark at its start.
-
-    Raises
-    ------
-    DataError
-        If it cannot be read as one.
-    """
-    try:
-        return pd.read_csv(path, sep=separator, encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: expected text in UTF-8 ({error}). Save it as UTF-8.") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as a table ({error}). {GET_DATA}") from None
 
 
 def load_trials(layout: NsdLayout, subject: str, session_lengths: dict[int, int]) -> pd.DataFrame:

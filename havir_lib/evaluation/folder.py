@@ -8,16 +8,12 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps, UnidentifiedImageError
 
+from havir_lib.data.picture_files import SUFFIXES, read_picture
 from havir_lib.errors import DataError
 from havir_lib.evaluation.metrics import get_metrics
 from havir_lib.evaluation.scoring import TruthFeatures, score
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
-"""Pillow would also run programs to read others, such as PostScript, whatever a file is called."""
-MODES = {"1", "RGB", "L", "LA", "P", "PA", "RGBA"}
 MOST_PIXELS = 4096 * 4096
 NAMING = "Name each image by its 0-based nsdId, e.g. 2950.png."
 
@@ -173,7 +169,7 @@ def read_picture_folder(paths: Sequence[Path]) -> np.ndarray:
         If a file is none or cannot be read, is larger than `MOST_PIXELS`, holds several pages or
         frames, is transparent anywhere, is not grey or colour of 8 or 16 bits, or sizes differ.
     """
-    images = [_read(path) for path in paths]
+    images = [np.asarray(read_picture(path, MOST_PIXELS)) for path in paths]
     for path, image in zip(paths, images, strict=True):
         if image.shape != images[0].shape:
             raise DataError(
@@ -181,45 +177,3 @@ def read_picture_folder(paths: Sequence[Path]) -> np.ndarray:
                 f"{images[0].shape[1]}x{images[0].shape[0]}. Give all images one size."
             )
     return np.stack(images)
-
-
-def _read(path: Path) -> np.ndarray:
-    if not path.is_file():  # opening a pipe would wait for ever
-        raise DataError(f"{path}: expected an image file, found something else. Remove it.")
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            _check_kind(path, image)
-            return _pixels(path, ImageOps.exif_transpose(image))
-    except Image.DecompressionBombError as error:
-        raise DataError(f"{path}: {error} Write it in the size of the stimuli.") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
-        raise DataError(f"{path} cannot be read as an image ({error}). Write it again.") from error
-
-
-def _check_kind(path: Path, image: Image.Image) -> None:
-    """What can be told before the pixels are read."""
-    if image.width * image.height > MOST_PIXELS:
-        raise DataError(
-            f"{path}: expected at most {MOST_PIXELS:,} pixels, found {image.width}x{image.height}. "
-            "Write it in the size of the stimuli."
-        )
-    if (frames := getattr(image, "n_frames", 1)) > 1:
-        raise DataError(f"{path}: expected one picture, found {frames} pages or frames. Keep one.")
-    if image.mode not in MODES and not image.mode.startswith("I;16"):
-        raise DataError(
-            f"{path}: expected grey or colour of 8 or 16 bits, found mode {image.mode}. "
-            "Save it as PNG or JPEG."
-        )
-
-
-def _pixels(path: Path, image: Image.Image) -> np.ndarray:
-    if image.mode.startswith("I;16"):  # the high byte, as Pillow reads 16-bit colour
-        return np.repeat((np.asarray(image) >> 8).astype(np.uint8)[..., None], 3, axis=-1)
-    if image.has_transparency_data:
-        alpha = np.asarray(image.convert("RGBA"))[..., 3]
-        if alpha.min() < 255:
-            raise DataError(
-                f"{path}: expected an opaque picture, found {(alpha < 255).mean():.0%} of its "
-                "pixels transparent; scores would depend on what is put behind. Flatten it."
-            )
-    return np.asarray(image.convert("RGB"))

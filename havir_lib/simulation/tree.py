@@ -20,6 +20,7 @@ from havir_lib.config import Config, Simulation
 from havir_lib.errors import DataError
 from havir_lib.io import read_json, save_arrays, write_json, write_text
 from havir_lib.noise_ceiling import estimate_ncsnr, zscore_within
+from havir_lib.simulation import MARKER
 from havir_lib.simulation.anatomy import Anatomy, make_anatomy, roi_volume
 from havir_lib.simulation.betas import (
     Gains,
@@ -44,7 +45,6 @@ from havir_lib.simulation.stimuli import (
 from havir_lib.simulation.tables import write_experiment, write_responses
 from havir_lib.simulation.transforms import write_transforms
 
-MARKER = "simulation.json"
 NCSNR_AT_ONCE = 2**27
 """Single-trial betas of which noise ceilings are estimated at once."""
 BETAS_AT_ONCE = 2**29

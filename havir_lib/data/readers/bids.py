@@ -19,7 +19,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,13 +30,19 @@ import pandas as pd
 
 from havir_lib.config import Data
 from havir_lib.data.anatomy import Anatomy
-from havir_lib.data.betas import BetasHeader, read_betas, read_header
-from havir_lib.data.nifti import Grid, grid_of, indices_in, read_volume
+from havir_lib.data.betas import BetasHeader, read_betas
+from havir_lib.data.nifti import Grid, grid_of, read_volume
 from havir_lib.data.pictures import PictureFolder
 from havir_lib.data.readers.base import Normalised
-from havir_lib.data.rois import whole_labels
-from havir_lib.data.spaces import native_space
-from havir_lib.data.trials import read_table, trial_table
+from havir_lib.data.readers.volumes import (
+    Masks,
+    headers_of,
+    look_at_masks,
+    own_anatomy,
+    stored_as,
+)
+from havir_lib.data.tables import read_names
+from havir_lib.data.trials import trial_table
 from havir_lib.errors import DataError, did_you_mean
 
 log = logging.getLogger(__name__)
@@ -165,13 +170,7 @@ class BidsReader:
         return pd.concat([self._read_trials(files[n], n) for n in sorted(files)])
 
     def _read_trials(self, path: Path, session: int | None) -> pd.DataFrame:
-        table = read_table(path, "\t")
-        needed = {"image", "use"} | ({"session"} if session is None else set())
-        if missing := sorted(needed - set(table)):
-            raise DataError(
-                f"{path}: expected the columns {sorted(needed)} separated by tabs, {missing} "
-                f"missing, found {list(table)}. {HELP}"
-            )
+        table = read_names(path, ("image", "use", *(("session",) if session is None else ())))
         table = table.assign(session=table["session"] if session is None else session)
         numbers = pd.to_numeric(table["session"], errors="coerce")
         wrong = table.index[numbers.isna() | (numbers % 1 != 0) | ~table["use"].isin(USES)]
@@ -181,9 +180,11 @@ class BidsReader:
                 f"{path}: line {wrong[0] + 2}: expected a whole number as session and a use of "
                 f"{', '.join(USES)}, found {row['session']!r}, {row['use']!r}."
             )
+        table = table.assign(session=numbers.astype(int))
         if "beta_index" in table:
+            table = table.assign(beta_index=pd.to_numeric(table["beta_index"], errors="coerce"))
             table = table.sort_values(["session", "beta_index"], kind="stable")
-        return table.assign(session=numbers.astype(int), image=table["image"].astype(str))
+        return table
 
     def trials(self, subject: str) -> pd.DataFrame:
         """In the order of the table, session by session.
@@ -232,11 +233,7 @@ class BidsReader:
         """
         if subject not in self._headers:
             files = {n: self.betas_file(subject, n) for n in self.sessions(subject)}
-            headers = {n: read_header(path) for n, path in files.items()}
-            first = next(iter(headers.values()))
-            for session, header in headers.items():
-                indices_in(files[session], header.grid, np.zeros((0, 3)), first.grid)
-            self._headers[subject] = headers
+            self._headers[subject] = headers_of(files)
         return self._headers[subject]
 
     def grid(self, subject: str) -> Grid:
@@ -249,10 +246,8 @@ class BidsReader:
 
     def stored(self, subject: str) -> str:
         """Number of files by suffix, and their types."""
-        files = [self.betas_file(subject, n) for n in self.headers(subject)]
-        suffixes = Counter("".join(x.suffixes) for x in files)
-        types = sorted({header.dtype.name for header in self.headers(subject).values()})
-        return f"{', '.join(f'{n} {suffix}' for suffix, n in suffixes.items())}, {', '.join(types)}"
+        headers = self.headers(subject)
+        return stored_as({n: self.betas_file(subject, n) for n in headers}, headers)
 
     def unit(self, subject: str) -> float:
         """As ``dataset.json`` says."""
@@ -272,19 +267,22 @@ class BidsReader:
 
     # --- places and pictures
 
-    def regions(self, subject: str) -> BidsRegions:
-        """Masks and label images of ``rois/``."""
-        return BidsRegions(self.folder(subject) / "rois", subject, self.grid(subject))
+    def regions(self, subject: str) -> Masks:
+        """Masks (``label-V1v_mask``) and label images (``seg-prf_dseg``) of ``rois/``."""
+        folder = self.folder(subject) / "rois"
+        start = rf"{re.escape(subject)}_(?:.*_)?"
+        mask = re.compile(rf"{start}label-([^_]+)_mask\.nii(\.gz)?")
+        labels = re.compile(rf"{start}seg-([^_]+)_dseg\.nii(\.gz)?")
+        files = sorted(x for x in folder.glob("*") if x.is_file())
+        masks = {m[1]: x for x in files if (m := mask.fullmatch(x.name))}
+        sets = {m[1]: x for x in files if (m := labels.fullmatch(x.name))}
+        named: dict[str, dict[str, int]] = {name: {} for name in masks}
+        named |= {name: _label_table(volume) for name, volume in sets.items()}
+        return Masks(folder, subject, self.grid(subject), {**masks, **sets}, named)
 
     def look_at_regions(self, subject: str) -> Iterator[tuple[str, str]]:
-        """How many voxels each has."""
-        regions = self.regions(subject)
-        names = regions.listed_names()
-        if not names:
-            raise DataError(f"{regions.folder}: expected masks, found none. {HELP}")
-        yield "ok", f"{len(names)} regions: {', '.join(names)}"
-        if empty := [name for name in names if not regions.mask(name).any()]:
-            yield "note", f"without a voxel: {', '.join(empty)}"
+        """How many there are, and which are empty."""
+        return look_at_masks(self.regions(subject), self.folder(subject) / "rois", HELP)
 
     def anatomy(self, subject: str) -> Anatomy:
         """A T1-weighted picture, if there is one; no way to standard spaces."""
@@ -311,93 +309,14 @@ class BidsReader:
         return [file for file in files if file.is_file()]
 
 
-def own_anatomy(subject: str, picture: Path, signal: Path) -> Anatomy:
-    """Anatomy without a way to standard spaces; `picture` and `signal` may not exist."""
-    none = picture.parent / "transforms"
-    sides, depths = ("lh", "rh"), ("layerB1", "layerB2", "layerB3")
-    return Anatomy(
-        subject,
-        native_space(subject, "own grid"),
-        picture,
-        signal,
-        none / "to-MNI.nii.gz",
-        {(side, depth): none / f"{side}.to-{depth}.mgz" for side in sides for depth in depths},
-        {side: none / f"{side}.to-fsaverage.mgz" for side in sides},
-    )
-
-
-@dataclass
-class BidsRegions:
-    """Regions of a folder: one mask each (``label-V1v_mask``), or labels (``seg-prf_dseg``)."""
-
-    folder: Path
-    subject: str
-    grid: Grid
-    tables: dict[str, dict[str, int]] = field(init=False)
-    _volumes: dict[str, np.ndarray] = field(init=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        masks = re.compile(rf"{re.escape(self.subject)}_(?:.*_)?label-([^_]+)_mask\.nii(\.gz)?")
-        labels = re.compile(rf"{re.escape(self.subject)}_(?:.*_)?seg-([^_]+)_dseg\.nii(\.gz)?")
-        names = sorted(x.name for x in self.folder.glob("*") if x.is_file())
-        found = {m[1]: x for x in names if (m := masks.fullmatch(x))}
-        sets = {m[1]: x for x in names if (m := labels.fullmatch(x))}
-        self._files = {**found, **sets}
-        self.tables = {name: {} for name in found} | {
-            name: self._label_table(self.folder / file) for name, file in sets.items()
-        }
-
-    def _label_table(self, volume: Path) -> dict[str, int]:
-        path = volume.with_name(volume.name.partition(".")[0] + ".tsv")
-        if not path.is_file():
-            raise DataError(
-                f"{path}: expected the names of the labels of {volume.name}, found none."
-            )
-        table = read_table(path, "\t")
-        if not {"index", "name"} <= set(table):
-            raise DataError(f"{path}: expected the columns index and name, found {list(table)}.")
-        named = {
-            str(name): int(index) for index, name in zip(table["index"], table["name"], strict=True)
-        }
-        if len(named) < len(table):
-            raise DataError(f"{path}: expected every name once.")
-        return {name: index for name, index in named.items() if index > 0}
-
-    def resolve(self, name: str) -> tuple[str, str | None]:
-        """Set and label; a single mask is a set without labels.
-
-        Raises
-        ------
-        DataError
-            If there is none; names what is there.
-        """
-        if name in self.tables:
-            return name, None
-        wanted, _, label = name.rpartition("/")
-        for roi_set in [wanted] if wanted else self.tables:
-            if label in self.tables.get(roi_set, {}):
-                return roi_set, label
-        known = self.listed_names()
-        hint = did_you_mean(name, known)
-        raise DataError(
-            f"{self.folder}: {self.subject} has no region {name!r}.{hint} Known: "
-            f"{', '.join(known) or 'none'}. Name the regions of each branch under data.roles."
-        )
-
-    def mask(self, name: str) -> np.ndarray:
-        """Boolean mask (X, Y, Z)."""
-        roi_set, label = self.resolve(name)
-        values = self.labels(roi_set)
-        return values > 0 if label is None else values == self.tables[roi_set][label]
-
-    def labels(self, roi_set: str) -> np.ndarray:
-        """Labels of a set (X, Y, Z), int32; of a mask, above 0 inside."""
-        if roi_set not in self._volumes:
-            path = self.folder / self._files[roi_set]
-            values = read_volume(path, f"Region {roi_set} of {self.subject}", self.grid).values
-            self._volumes[roi_set] = whole_labels(path, values, self.tables[roi_set])
-        return self._volumes[roi_set]
-
-    def listed_names(self) -> list[str]:
-        """All of them, a set before its labels."""
-        return [x for name, table in self.tables.items() for x in (name, *table)]
+def _label_table(volume: Path) -> dict[str, int]:
+    """Names of the labels of an image, from the table beside it."""
+    path = volume.with_name(volume.name.partition(".")[0] + ".tsv")
+    if not path.is_file():
+        raise DataError(f"{path}: expected the names of the labels of {volume.name}, found none.")
+    table = read_names(path, ("index", "name"))
+    numbers = pd.to_numeric(table["index"], errors="coerce")
+    if numbers.isna().any() or (numbers % 1 != 0).any() or table["name"].duplicated().any():
+        raise DataError(f"{path}: expected a whole number as index, and every name once.")
+    named = dict(zip(table["name"], numbers.astype(int).tolist(), strict=True))
+    return {name: index for name, index in named.items() if index > 0}

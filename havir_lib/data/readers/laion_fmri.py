@@ -23,8 +23,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -32,20 +31,26 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
 
+from havir_lib.cache.store import identity
 from havir_lib.config import Data
 from havir_lib.data.anatomy import Anatomy
-from havir_lib.data.betas import BetasHeader, read_betas, read_header
+from havir_lib.data.betas import BetasHeader, read_betas
 from havir_lib.data.hdf5 import open_dataset
-from havir_lib.data.nifti import Grid, indices_in, read_volume
-from havir_lib.data.pictures import FORMATS
+from havir_lib.data.nifti import Grid, read_volume
+from havir_lib.data.picture_files import decode_picture
+from havir_lib.data.pictures import MOST_PIXELS, NamedPictures, by_image
 from havir_lib.data.readers.base import Normalised
-from havir_lib.data.readers.bids import own_anatomy
-from havir_lib.data.rois import whole_labels
-from havir_lib.data.trials import read_table, trial_table
+from havir_lib.data.readers.volumes import (
+    Masks,
+    headers_of,
+    look_at_masks,
+    own_anatomy,
+    stored_as,
+)
+from havir_lib.data.tables import read_names
+from havir_lib.data.trials import trial_table
 from havir_lib.errors import DataError, require_file
-from havir_lib.provenance import stamp
 
 GET = (
     "Brain data come from the bucket laion-fmri without an account, pictures after its data-use "
@@ -154,15 +159,12 @@ class LaionReader:
 
     def _labels(self, subject: str, session: int) -> list[str]:
         path = require_file(self.trials_file(subject, session), "Labels of trials", GET)
-        table = read_table(path, "\t")
-        if not {"beta_index", "label"} <= set(table):
-            raise DataError(
-                f"{path}: expected the columns beta_index and label, found {list(table)}."
-            )
-        table = table.sort_values("beta_index", kind="stable")
+        table = read_names(path, ("beta_index", "label"))
+        index = pd.to_numeric(table["beta_index"], errors="coerce")
+        table = table.assign(beta_index=index).sort_values("beta_index", kind="stable")
         if not np.array_equal(table["beta_index"], np.arange(len(table))):
             raise DataError(f"{path}: expected beta_index to be 0 to {len(table) - 1}, each once.")
-        return table["label"].astype(str).tolist()
+        return table["label"].tolist()
 
     # --- betas and places
 
@@ -170,11 +172,7 @@ class LaionReader:
         """Header of each session, on one grid."""
         if subject not in self._headers:
             files = {n: self.betas_file(subject, n) for n in self.sessions(subject)}
-            headers = {n: read_header(path) for n, path in files.items()}
-            first = next(iter(headers.values()))
-            for session, header in headers.items():
-                indices_in(files[session], header.grid, np.zeros((0, 3)), first.grid)
-            self._headers[subject] = headers
+            self._headers[subject] = headers_of(files)
         return self._headers[subject]
 
     def grid(self, subject: str) -> Grid:
@@ -184,7 +182,7 @@ class LaionReader:
     def stored(self, subject: str) -> str:
         """Type and number of files."""
         headers = self.headers(subject)
-        return f"{len(headers)} .nii.gz, {next(iter(headers.values())).dtype.name}"
+        return stored_as({n: self.betas_file(subject, n) for n in headers}, headers)
 
     def unit(self, subject: str) -> float:
         """GLMsingle's percent, shrunk by ridge regression."""
@@ -225,19 +223,23 @@ class LaionReader:
         repeated = shown[shown > 1]
         return float(np.mean(1 / repeated)) if len(repeated) else 1.0
 
-    def regions(self, subject: str) -> LaionRegions:
-        """One mask per region."""
-        return LaionRegions(self.root, subject, self.grid(subject))
+    def regions(self, subject: str) -> UnsignedMasks:
+        """One mask per region, in the newer or the older place."""
+        newer = self.root / "derivatives/rois" / subject
+        older = self.root / "derivatives/atlases" / subject / "rois"
+        files = {x.name.removesuffix(".nii.gz"): x for x in sorted(older.glob("*.nii.gz"))}
+        pattern = re.compile(r".*_label-([^_]+)_mask\.nii\.gz")
+        for path in sorted(newer.rglob("*_mask.nii.gz")):
+            if (m := pattern.fullmatch(path.name)) and "res-1pt5" not in path.name:
+                files[m[1]] = path
+        return UnsignedMasks(
+            newer, subject, self.grid(subject), files, {name: {} for name in files}
+        )
 
     def look_at_regions(self, subject: str) -> Iterator[tuple[str, str]]:
-        """Which there are, and which are empty."""
+        """How many there are, and which are empty."""
         regions = self.regions(subject)
-        names = regions.listed_names()
-        if not names:
-            raise DataError(f"{self.root / 'derivatives/rois' / subject}: no masks. {GET}")
-        yield "ok", f"{len(names)} regions: {', '.join(names)}"
-        if empty := [name for name in names if not regions.mask(name).any()]:
-            yield "note", f"without a voxel: {', '.join(empty)}"
+        return look_at_masks(regions, regions.folder, GET)
 
     def anatomy(self, subject: str) -> Anatomy:
         """Its T1-weighted picture on the grid of the betas; no way to standard spaces."""
@@ -266,64 +268,19 @@ class LaionReader:
         return [file for file in files if file.is_file()]
 
 
+class UnsignedMasks(Masks):
+    """Masks whose names are the same without signs: ``FFA-1`` and the bucket's ``FFA1``."""
+
+    def known_as(self, name: str) -> str | None:
+        """The mask of this name, whatever its signs."""
+        return {_plain(known): known for known in self.tables}.get(_plain(name))
+
+
 def _plain(name: str) -> str:
-    """``FFA-1`` and ``FFA1`` are one: the bucket's names lost their signs."""
     return re.sub(r"[-_ ]", "", name)
 
 
-@dataclass
-class LaionRegions:
-    """Masks of a subject, in the newer or the older place; names without signs are the same."""
-
-    root: Path
-    subject: str
-    grid: Grid
-    tables: dict[str, dict[str, int]] = field(init=False)
-    files: dict[str, Path] = field(init=False)
-
-    def __post_init__(self) -> None:
-        newer = self.root / "derivatives/rois" / self.subject
-        older = self.root / "derivatives/atlases" / self.subject / "rois"
-        pattern = re.compile(r".*_label-([^_]+)_mask\.nii\.gz")
-        found = {x.name.removesuffix(".nii.gz"): x for x in sorted(older.glob("*.nii.gz"))}
-        for path in sorted(newer.rglob("*_mask.nii.gz")):
-            if (m := pattern.fullmatch(path.name)) and "res-1pt5" not in path.name:
-                found[m[1]] = path
-        self.files = found
-        self.tables = {name: {} for name in found}
-
-    def resolve(self, name: str) -> tuple[str, None]:
-        """The mask of this name.
-
-        Raises
-        ------
-        DataError
-            If there is none; names what is there.
-        """
-        names = {_plain(known): known for known in self.files}
-        if _plain(name) in names:
-            return names[_plain(name)], None
-        raise DataError(
-            f"{self.root / 'derivatives/rois' / self.subject}: no region {name!r}; there are "
-            f"{', '.join(self.files) or 'none'}. {GET}"
-        )
-
-    def labels(self, roi_set: str) -> np.ndarray:
-        """Above 0 inside."""
-        path = self.files[self.resolve(roi_set)[0]]
-        values = read_volume(path, f"Region {roi_set} of {self.subject}", self.grid).values
-        return whole_labels(path, values, {})
-
-    def mask(self, name: str) -> np.ndarray:
-        """Boolean mask (X, Y, Z)."""
-        return self.labels(name) > 0
-
-    def listed_names(self) -> list[str]:
-        """All of them."""
-        return list(self.files)
-
-
-class LaionPictures:
+class LaionPictures(NamedPictures):
     """Pictures as encoded files in one HDF5, by row of the metadata.
 
     Parameters
@@ -333,119 +290,62 @@ class LaionPictures:
         Pixels per side that pictures are given.
     """
 
+    too_few = (
+        "Own images have three captions of people and one of a model: set "
+        "targets.captions_per_image to 4 or less; pictures out of distribution have none."
+    )
+
     def __init__(self, root: Path, size: int) -> None:
         folder = Path(root) / "stimuli"
-        self.path, self.size = folder / "task-images_stimuli.h5", size
-        self.metadata = folder / "task-images_metadata.csv"
-        self.texts = folder / "task-images_desc-captions.csv"
-        self.image_shape = (size, size, 3)
-        table = read_table(require_file(self.metadata, "Metadata of pictures", GET))
-        if "image_name" not in table or table["image_name"].duplicated().any():
-            raise DataError(f"{self.metadata}: expected a column image_name, each name once.")
-        names = table["image_name"].astype(str)
-        self.table = pd.DataFrame({"image": names, "nsdId": np.arange(len(names))})
+        self.path = folder / "task-images_stimuli.h5"
+        self.listing = folder / "task-images_metadata.csv"
+        self.captions_file = folder / "task-images_desc-captions.csv"
+        super().__init__(self._listed(), size)
+
+    def _listed(self) -> pd.DataFrame:
+        path = require_file(self.listing, "Metadata of pictures", GET)
+        table = read_names(path, ("image_name",), ",").rename(columns={"image_name": "image"})
+        if table["image"].duplicated().any():
+            raise DataError(f"{path}: expected every image_name once.")
         shared = table["unique_or_shared"].eq("shared") if "unique_or_shared" in table else False
-        self.table["shared1000"] = shared
-        self._rows = {name: row for row, name in enumerate(names)}
+        return table[["image"]].assign(shared1000=shared)
 
     @property
     def files(self) -> list[Path]:
         """What images and captions depend on."""
-        return [self.path, self.metadata, self.texts]
+        return [self.path, self.listing, self.captions_file]
 
     def pictures_stamp(self) -> list:
         """Cheap identity of all pictures."""
-        return [self.size, stamp(self.path)]
+        return [self.size, identity(self.path)]
 
-    def ids_of(self, names: Iterable[str], what: str) -> np.ndarray:
-        """Rows of images by name.
-
-        Raises
-        ------
-        DataError
-            If one is not in the metadata.
-        """
-        names = list(names)
-        if lost := [name for name in names if name not in self._rows]:
-            raise DataError(
-                f"{self.metadata}: expected the images of {what}, found {len(lost)} missing, e.g. "
-                f"{lost[0]!r}."
-            )
-        return np.array([self._rows[name] for name in names], dtype=np.int64)
-
-    def images(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Pictures as uint8 (n, size, size, 3), in the order of `ids`, which may repeat."""
+    def _read(self, rows: list[int]) -> list[np.ndarray]:
         require_file(self.path, "Pictures", GET)
         with open_dataset(self.path, "images") as images:
             if len(images) != len(self.table):
                 raise DataError(
                     f"{self.path}: expected {len(self.table)} pictures, the lines of "
-                    f"{self.metadata.name}, found {len(images)}."
+                    f"{self.listing.name}, found {len(images)}."
                 )
-            made = [self._decode(images[int(k)], int(k)) for k in self._check(ids)]
-        return np.stack(made) if made else np.zeros((0, *self.image_shape), np.uint8)
+            return [self._decoded(images[row], row) for row in rows]
 
-    def _decode(self, content: np.ndarray, row: int) -> np.ndarray:
-        try:
-            data = io.BytesIO(np.asarray(content, np.uint8).tobytes())
-            with Image.open(data, formats=FORMATS) as opened:
-                image = opened.convert("RGBA") if opened.has_transparency_data else opened
-                if image.mode == "RGBA":
-                    image = Image.alpha_composite(Image.new("RGBA", image.size, GREY), image)
-                image = image.convert("RGB")
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-            name = self.table["image"].iloc[row]
-            raise DataError(
-                f"{self.path}: {name} cannot be read as a picture ({error})."
-            ) from error
+    def _decoded(self, content: np.ndarray, row: int) -> np.ndarray:
+        name = f"{self.path}: {self.table['image'].iloc[row]}"
+        stream = io.BytesIO(np.asarray(content, np.uint8).tobytes())
+        image = decode_picture(stream, name, MOST_PIXELS, behind=GREY)
         if image.width != image.height:
             raise DataError(
-                f"{self.path}: {self.table['image'].iloc[row]}: expected a square picture, found "
-                f"{image.width}x{image.height}."
+                f"{name}: expected a square picture, found {image.width}x{image.height}."
             )
-        return np.asarray(image.resize((self.size, self.size), Image.Resampling.LANCZOS))
-
-    def captions(self, ids: Sequence[int] | np.ndarray, n: int = 5) -> list[list[str]]:
-        """The first `n` captions of each image, people's before a model's.
-
-        Raises
-        ------
-        DataError
-            If there are fewer; pictures out of distribution have none.
-        """
-        found = [self._captions.get(self.table["image"].iloc[k], []) for k in self._check(ids)]
-        for image, texts in zip(ids, found, strict=True):
-            if len(texts) < n:
-                raise DataError(
-                    f"{self.texts}: expected {n} captions of {self.table['image'].iloc[image]!r}, "
-                    f"found {len(texts)}. Own images have three of people's and one of a model: "
-                    "set targets.captions_per_image to 4 or less; pictures out of distribution "
-                    "have none."
-                )
-        return [texts[:n] for texts in found]
+        return self.scaled(image)
 
     @cached_property
     def _captions(self) -> dict[str, list[str]]:
-        table = read_table(require_file(self.texts, "Captions", GET))
-        if not {"image_name", "caption", "caption_idx"} <= set(table):
-            raise DataError(
-                f"{self.texts}: expected the columns image_name, caption_idx and caption, found "
-                f"{list(table)}."
-            )
-        by_model = table.get("source", pd.Series("human", table.index)).ne("human")
-        table = table.assign(by_model=by_model).sort_values(
-            ["image_name", "by_model", "caption_idx"], kind="stable"
-        )
-        captions = defaultdict(list)
-        for name, text in zip(table["image_name"].astype(str), table["caption"], strict=True):
-            captions[name].append(str(text).strip())
-        return dict(captions)
-
-    def _check(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
-        ids = np.asarray(ids, dtype=np.int64)
-        wrong = ids[(ids < 0) | (ids >= len(self.table))]
-        if len(wrong):
-            raise DataError(
-                f"There are images 0 to {len(self.table) - 1}, found ids {wrong[:3].tolist()}."
-            )
-        return ids
+        """People's before a model's."""
+        path = require_file(self.captions_file, "Captions", GET)
+        table = read_names(path, ("image_name", "caption", "caption_idx"), ",")
+        by_model = table["source"].ne("human") if "source" in table else False
+        number = pd.to_numeric(table["caption_idx"], errors="coerce")
+        table = table.assign(by_model=by_model, number=number)
+        ordered = table.sort_values(["image_name", "by_model", "number"], kind="stable")
+        return by_image(ordered, "image_name")

@@ -21,7 +21,7 @@ those that NSD's own betas give; % signal change cannot be had back.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,16 +31,17 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from havir_lib.cache.store import identity
 from havir_lib.config import Data
 from havir_lib.data.anatomy import Anatomy, anatomy_of
 from havir_lib.data.hdf5 import open_dataset, open_file
 from havir_lib.data.layout import NsdLayout
 from havir_lib.data.nifti import Grid, grid_of
+from havir_lib.data.pictures import Ids, checked_ids, first_captions
 from havir_lib.data.readers.base import Normalised, Regions
 from havir_lib.data.rois import RoiAtlas, look_at_atlas
 from havir_lib.data.trials import trial_table
 from havir_lib.errors import DataError, ShapeError, did_you_mean, require_file
-from havir_lib.provenance import stamp
 
 GET = (
     "Fetch it from the data set pscotti/mindeyev2 of the Hugging Face hub (it asks you to accept "
@@ -68,6 +69,7 @@ class MindEyeReader:
     name: ClassVar[str] = "mindeye"
     normalised: ClassVar[Normalised] = "training"
     simulated: ClassVar[bool] = False
+    _places: dict[str, np.ndarray | None] = field(default_factory=dict, repr=False)
 
     def subjects(self) -> list[str]:
         """Those with a file of betas."""
@@ -142,6 +144,11 @@ class MindEyeReader:
 
     def _general(self, subject: str) -> np.ndarray | None:
         """Places (V, 3) of the columns, if NSD's ``nsdgeneral`` lies beside them."""
+        if subject not in self._places:
+            self._places[subject] = self._read_general(subject)
+        return self._places[subject]
+
+    def _read_general(self, subject: str) -> np.ndarray | None:
         path = self._layout.roi(subject, GENERAL)
         if not path.is_file():
             return None
@@ -328,12 +335,12 @@ class MindEyePictures:
 
     def pictures_stamp(self) -> list:
         """Cheap identity of all pictures."""
-        return stamp(self.path)
+        return identity(self.path)
 
     def _open(self):
         return open_dataset(self.path, "images")
 
-    def images(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
+    def images(self, ids: Ids) -> np.ndarray:
         """Pictures as uint8 (n, H, W, 3), in the order of `ids`, which may repeat.
 
         Raises
@@ -354,7 +361,7 @@ class MindEyePictures:
         values = np.stack(found).transpose(0, 2, 3, 1)
         return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)[position]
 
-    def captions(self, ids: Sequence[int] | np.ndarray, n: int = 5) -> list[list[str]]:
+    def captions(self, ids: Ids, n: int = 5) -> list[list[str]]:
         """The first `n` captions of each image.
 
         Raises
@@ -363,13 +370,14 @@ class MindEyePictures:
             If there are fewer.
         """
         found = [[str(x) for x in self._texts[k] if str(x)] for k in self._check(ids)]
-        for image, texts in zip(ids, found, strict=True):
-            if len(texts) < n:
-                raise DataError(
-                    f"{self.root / CAPTIONS}: expected {n} captions of image {image}, found "
-                    f"{len(texts)}."
-                )
-        return [texts[:n] for texts in found]
+        path = self.root / CAPTIONS
+        return first_captions(
+            found,
+            n,
+            lambda position, number: (
+                f"{path}: expected {n} captions of image {ids[position]}, found {number}."
+            ),
+        )
 
     @cached_property
     def _texts(self) -> np.ndarray:
@@ -379,12 +387,5 @@ class MindEyePictures:
             raise DataError(f"{path}: expected text (n, 5), found {texts.dtype} {texts.shape}.")
         return texts
 
-    def _check(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
-        ids = np.asarray(ids, dtype=np.int64)
-        wrong = ids[(ids < 0) | (ids >= len(self.table))]
-        if len(wrong):
-            raise DataError(
-                f"There are images 0 to {len(self.table) - 1}, found ids {wrong[:3].tolist()}. "
-                "Ids are 0-based nsdId, not COCO's."
-            )
-        return ids
+    def _check(self, ids: Ids) -> np.ndarray:
+        return checked_ids(ids, len(self.table), "Ids are 0-based nsdId, not COCO's.")

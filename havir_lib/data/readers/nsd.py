@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,17 +13,16 @@ import pandas as pd
 
 from havir_lib.config import Data
 from havir_lib.data.anatomy import Anatomy, anatomy_of
-from havir_lib.data.betas import BetasHeader, read_betas, read_header
+from havir_lib.data.betas import BetasHeader, read_betas
 from havir_lib.data.layout import NsdLayout, used_sessions
-from havir_lib.data.nifti import Grid, grid_of, indices_in, read_volume
+from havir_lib.data.nifti import Grid, grid_of, read_volume
 from havir_lib.data.readers.base import Normalised
+from havir_lib.data.readers.volumes import headers_of, stored_as
 from havir_lib.data.rois import RoiAtlas, look_at_atlas
 from havir_lib.data.stimuli import Stimuli
 from havir_lib.data.trials import load_trials
 from havir_lib.errors import DataError
-
-MARKER = "simulation.json"
-"""Of :mod:`havir_lib.simulation.tree`."""
+from havir_lib.simulation import MARKER
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,7 @@ class NsdReader:
     name: ClassVar[str] = "nsd"
     normalised: ClassVar[Normalised] = "none"
     _headers: dict[str, dict[int, BetasHeader]] = field(default_factory=dict, repr=False)
+    _grids: dict[str, Grid] = field(default_factory=dict, repr=False)
 
     @property
     def root(self) -> Path:
@@ -93,6 +92,11 @@ class NsdReader:
 
     def grid(self, subject: str) -> Grid:
         """As the betas say, or else the volume of the noise ceiling beside them."""
+        if subject not in self._grids:
+            self._grids[subject] = self._grid(subject)
+        return self._grids[subject]
+
+    def _grid(self, subject: str) -> Grid:
         header = next(iter(self.headers(subject).values()))
         beside = self.layout.ncsnr(subject)
         if header.affine is not None or not beside.is_file():
@@ -103,9 +107,7 @@ class NsdReader:
     def stored(self, subject: str) -> str:
         """Number of files by suffix, and their type."""
         headers = self.headers(subject)
-        suffixes = Counter("".join(self.layout.betas(subject, n).suffixes) for n in headers)
-        files = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.items())
-        return f"{files}, {next(iter(headers.values())).dtype.name}"
+        return stored_as({n: self.layout.betas(subject, n) for n in headers}, headers)
 
     def unit(self, subject: str) -> float:
         """1/300 for NSD's integers."""
@@ -147,10 +149,9 @@ class NsdReader:
 
 
 def _alike(files: dict[int, Path]) -> dict[int, BetasHeader]:
-    headers = {session: read_header(path) for session, path in files.items()}
+    headers = headers_of(files)
     number, first = next(iter(headers.items()))
     for session, header in headers.items():
-        indices_in(files[session], header.grid, np.zeros((0, 3)), first.grid)
         if header.dtype != first.dtype:
             raise DataError(
                 f"{files[session]}: values are {header.dtype}, but session {number} has "
