@@ -1,5 +1,7 @@
 """A cached result is built once, resumes after a crash, and is never taken when half done."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from havir_lib.cache.store import (
     cached,
     content_of,
     damage,
+    identity,
     is_finished,
     recipe_of,
 )
@@ -112,6 +115,22 @@ def test_a_damaged_result_is_made_again_with_a_sentence(tmp_path, kind, caplog):
     assert content_of(folder) == whole
     assert not (folder / "stray.txt").exists()
     assert damage(folder) == ""
+
+
+def test_files_of_a_result_count_by_content_and_others_by_size_and_time(tmp_path):
+    def build(folder):
+        (folder / "sub").mkdir()
+        (folder / "sub" / "large.bin").write_bytes(b"content")
+
+    one, two = (cached(tmp_path / name, "tree", {"a": 1}, build) for name in ("one", "two"))
+    assert identity(one / "sub" / "large.bin") == identity(two / "sub" / "large.bin")
+    assert identity(one / "sub" / "large.bin")[:2] == ["large.bin", 7]
+    own = tmp_path / "own.bin"
+    own.write_bytes(b"content")
+    before = identity(own)
+    os.utime(own, ns=(1, 1))
+    assert identity(own) != before
+    assert identity(own)[:2] == before[:2] == ["own.bin", 7]
 
 
 def test_content_is_compared_even_if_size_and_time_stay(tmp_path):

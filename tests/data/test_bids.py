@@ -1,6 +1,7 @@
 """A folder of one's own: the same subject as through NSD's layout; errors name the file."""
 
 import json
+import os
 
 import h5py
 import nibabel as nib
@@ -262,3 +263,64 @@ def test_a_misspelt_subject(configured):
 def test_the_reader_lists_its_subjects(configured):
     assert open_reader(configured()).subjects() == [NAME]
     assert json.dumps(open_reader(configured()).about)
+
+
+def animated(path):
+    frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue")]
+    frames[0].save(path, format="WEBP", save_all=True, append_images=frames[1:])
+
+
+ODD_PICTURES = {
+    "transparent": (lambda x: Image.new("RGBA", (40, 40)).save(x, "PNG"), "an opaque picture"),
+    "two frames": (animated, "expected one picture, found 2"),
+    "floats": (lambda x: Image.new("F", (40, 40)).save(x, "TIFF"), "8 or 16 bits, found mode F"),
+    "a pipe": (os.mkfifo, "found something else"),
+    "a folder": (os.mkdir, "found something else"),
+    "PostScript": (lambda x: x.write_bytes(b"%!PS-Adobe-3.0\n"), "cannot be read as an image"),
+    "empty": (lambda x: x.write_bytes(b""), "cannot be read as an image"),
+}
+
+
+@pytest.mark.parametrize("name", ODD_PICTURES)
+def test_stimuli_are_read_as_carefully_as_pictures_to_score(own, configured, name):
+    make, said = ODD_PICTURES[name]
+    path = own / "stimuli/image03.jpg"
+    stimuli = load_stimuli(configured())
+    path.unlink()
+    make(path)
+    with pytest.raises(DataError, match=rf"image03.jpg.*{said}"):
+        stimuli.images([3])
+
+
+def test_a_picture_that_was_edited_is_read_again(own, configured):
+    stimuli = load_stimuli(configured())
+    before = stimuli.images([3])
+    Image.new("RGB", (64, 64), "white").save(own / "stimuli/image03.jpg")
+    assert (stimuli.images([3]) > 250).all()
+    assert not (before > 250).all()
+
+
+@pytest.mark.parametrize("word", ["NA", "nan", "None", "null", "007", "1e3"])
+def test_words_that_look_like_numbers_or_nothing_are_names(own, configured, word):
+    expected = load_subject(configured(), NAME)
+    (own / "stimuli/image03.jpg").rename(own / f"stimuli/{word}.jpg")
+    files = [f"image{k:02d}.jpg" if k != 3 else f"{word}.jpg" for k in range(N_IMAGES)]
+    listed = pd.DataFrame({"image": [x.removesuffix(".jpg") for x in files], "file": files})
+    write(own / "stimuli.tsv", listed)
+    for path in (trials_path(own), own / "captions.tsv"):
+        text = (
+            path.read_text().replace("image03\t", f"{word}\t").replace("\timage03\t", f"\t{word}\t")
+        )
+        path.write_text(text)
+    found = load_subject(configured(), NAME)
+    np.testing.assert_array_equal(found.trials["image"], expected.trials["image"])
+    assert load_stimuli(configured()).captions([3], 1) == [["image03, caption 0"]]
+
+
+def test_a_region_named_na(own, configured, tree):
+    labels = tree.labels["prf-visualrois"].astype(np.int16)
+    rois = own / NAME / "rois"
+    nib.save(nib.Nifti1Image(labels, AFFINE), rois / f"{NAME}_seg-prf_dseg.nii.gz")
+    write(rois / f"{NAME}_seg-prf_dseg.tsv", pd.DataFrame({"index": [1, 2], "name": ["NA", "x"]}))
+    subject = load_subject(configured(**{"data.roles.structural": ["NA"]}), NAME)
+    assert subject.structural.sum() == (labels == 1).sum()
