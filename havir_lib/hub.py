@@ -22,7 +22,7 @@ from huggingface_hub.file_download import repo_folder_name
 
 from havir_lib.errors import WeightsError
 from havir_lib.io import read_json, sha256_of, write_json, write_text
-from havir_lib.locks import take
+from havir_lib.locks import alone
 
 LOCK = "havir.lock.json"
 CHECKSUMS = "checksums.json"
@@ -91,7 +91,7 @@ def lock(repository: str, revision: str, meant: Revision, cache: str | None = No
     folder = repository_folder(repository, cache)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
-    with take(folder / f".{LOCK}.held"):
+    with alone(folder / f".{LOCK}.held"):
         content = read_json(path) if path.is_file() else {}
         write_json(path, {**content, revision: asdict(meant)})
     if not _COMMIT.fullmatch(revision):

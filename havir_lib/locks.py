@@ -10,7 +10,8 @@ import json
 import os
 import platform
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -21,6 +22,7 @@ from havir_lib.errors import RunError
 NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, 524})
 """What file systems without locks answer; 524 is Linux's own ENOTSUPP, which NFS passes on."""
 WAIT = -1.0
+PAUSE = 0.25  # seconds between two tries
 
 
 def take(path: Path, patience: float = WAIT) -> FileLock | None:
@@ -40,7 +42,7 @@ def take(path: Path, patience: float = WAIT) -> FileLock | None:
     """
     lock = FileLock(path, fallback_to_soft=False)
     try:
-        lock.acquire(timeout=patience, poll_interval=0.25)
+        lock.acquire(timeout=patience, poll_interval=PAUSE)
     except Timeout:
         return None
     except OSError as error:
@@ -48,6 +50,33 @@ def take(path: Path, patience: float = WAIT) -> FileLock | None:
     with suppress(OSError):  # a full disk; who holds the lock is then not said
         Path(path).write_text(json.dumps(_this_process()) + "\n", encoding="utf-8")
     return lock
+
+
+@contextmanager
+def alone(
+    path: Path,
+    waiting: Callable[[str], None] = lambda who: None,
+    pause: Callable[[float], object] = time.sleep,
+) -> Iterator[bool]:
+    """Hold a lock during a block, after whoever holds it now; gives whether one was waited for.
+
+    Parameters
+    ----------
+    path : Path
+        As in :func:`take`, whose errors it has.
+    waiting : callable
+        Told once who is waited for.
+    pause : callable
+        Waits so many seconds; what it raises ends the waiting.
+    """
+    waited = False
+    while (lock := take(path, patience=0)) is None:
+        if not waited:
+            waiting(holder(path))
+        waited = True
+        pause(PAUSE)
+    with lock:
+        yield waited
 
 
 def holder(path: Path) -> str:

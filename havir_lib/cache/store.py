@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from havir_lib.io import read_json, sha256_of, write_json
-from havir_lib.locks import holder, take
+from havir_lib.locks import alone
 from havir_lib.provenance import digest, stamp
 
 log = logging.getLogger(__name__)
@@ -58,22 +58,13 @@ def cached(root: Path, kind: str, recipe: dict[str, Any], build: Callable[[Path]
         _say_once(kind, "found in cache")
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder.with_suffix(".lock"), kind):
+    lock = folder.with_suffix(".lock")
+    with alone(lock, lambda who: log.info("%s: waiting for %s, which computes it", kind, who)):
         if not is_finished(folder):  # another process may have finished it while we waited
             _say_if_damaged(folder)
             _say_once(kind, "computing")
             _build(folder, recipe, build)
     return folder
-
-
-@contextmanager
-def _alone(path: Path, kind: str) -> Iterator[None]:
-    if (lock := take(path, patience=0)) is None:
-        log.info("%s: waiting for %s, which computes it", kind, holder(path))
-        lock = take(path)
-    assert lock is not None
-    with lock:
-        yield
 
 
 _collected: ContextVar[set[str] | None] = ContextVar("_collected", default=None)

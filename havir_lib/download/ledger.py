@@ -8,7 +8,7 @@ from pathlib import Path
 
 from havir_lib.download.sources import Remote
 from havir_lib.io import read_json, write_json
-from havir_lib.locks import take
+from havir_lib.locks import alone
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Ledger:
     def record(self, path: Path, remote: Remote, checked: str) -> None:
         """Write down that a file equals the server's."""
         entry = {**_state(path), "etag": remote.etag, "checked": checked}
-        with self._lock, take(self.path.with_suffix(".lock")):
+        with self._lock, alone(self.path.with_suffix(".lock")):
             self._entries = self._read() | {self._name(path): entry}  # others write there, too
             write_json(self.path, self._entries)
 

@@ -14,6 +14,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,7 +22,7 @@ from havir_lib.config import Download
 from havir_lib.download.sources import Changed, Interrupted, Remote, Source, TooSlow
 from havir_lib.errors import DataError
 from havir_lib.io import read_json, write_json
-from havir_lib.locks import holder, take
+from havir_lib.locks import alone
 
 log = logging.getLogger(__name__)
 
@@ -89,28 +90,34 @@ def fetch(
     """
     stop = stop or threading.Event()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(path, stop) as waited:
+    with _alone(path, stop) as waited, _failures_said(path, remote):
         if waited and (checked := _came_meanwhile(path, remote, name)):
             advance(remote.size)
             return checked
-        return _fetch(source, name, path, remote, settings, advance, stop)
+        _begin(path, remote)
+        advance(partial_size(path))
+        _complete(source, name, path, remote, settings, advance, stop)
+        checked = check(part_of(path), remote, source_of=name)
+        os.replace(part_of(path), path)
+        _note(path).unlink(missing_ok=True)
+    return checked
 
 
 @contextmanager
 def _alone(path: Path, stop: threading.Event) -> Iterator[bool]:
     """Hold the lock of a file that is fetched; whether another process was waited for."""
-    place, waited = path.with_name(f"{path.name}.part.lock"), False
-    while (lock := take(place, patience=0)) is None:
-        if not waited:
-            log.info("%s: waiting for %s, which fetches it", path, holder(place))
-        waited = True
-        if stop.wait(1.0):
+    place = path.with_name(f"{path.name}.part.lock")
+
+    def pause(seconds: float) -> None:
+        if stop.wait(seconds):
             raise Stopped
-    with lock:
+
+    waiting = partial(log.info, "%s: waiting for %s, which fetches it", path)
+    with alone(place, waiting, pause) as waited:
         try:
             yield waited
         finally:
-            place.unlink(missing_ok=True)  # while it is held: whoever waits for it takes a new one
+            place.unlink(missing_ok=True)  # while it is held: whoever waits takes a new one
 
 
 def _came_meanwhile(path: Path, remote: Remote, name: str) -> str | None:
@@ -120,21 +127,11 @@ def _came_meanwhile(path: Path, remote: Remote, name: str) -> str | None:
         return None
 
 
-def _fetch(
-    source: Source,
-    name: str,
-    path: Path,
-    remote: Remote,
-    settings: Download,
-    advance: Callable[[int], None],
-    stop: threading.Event,
-) -> str:
+@contextmanager
+def _failures_said(path: Path, remote: Remote) -> Iterator[None]:
+    """A full disk as a sentence; without a part of the file, no note about it stays."""
     try:
-        _begin(path, remote)
-        advance(partial_size(path))
-        _complete(source, name, path, remote, settings, advance, stop)
-        checked = check(part_of(path), remote, source_of=name)
-        os.replace(part_of(path), path)
+        yield
     except DataError:
         if not part_of(path).exists():
             _note(path).unlink(missing_ok=True)
@@ -143,8 +140,6 @@ def _fetch(
         if error.errno in NO_ROOM:
             raise _no_room(path, remote, error) from error
         raise
-    _note(path).unlink(missing_ok=True)
-    return checked
 
 
 def check(

@@ -50,6 +50,24 @@ def get(source, key, path, config):
     return fetch_it
 
 
+def wait_until(true):
+    deadline = time.monotonic() + 60
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def in_child(work):
+    """Do some work in another process; returns its number. It leaves with 0 if that is right."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if work() == "size and MD5" else 1
+        finally:
+            os._exit(code)
+    return child
+
+
 def _nothing_under_its_name(path):
     return not path.exists() and {p.name for p in path.parent.iterdir()} <= {
         f"{path.name}.part",
@@ -229,15 +247,8 @@ def test_killed_in_the_middle(get, path, objects, key, bucket):
     """kill -9 while bytes are coming: the next run continues."""
     going_on = threading.Event()
     bucket.spoil(slow=going_on, times=1)
-    child = os.fork()
-    if child == 0:
-        try:
-            get()
-        finally:
-            os._exit(0)
-    deadline = time.monotonic() + 60
-    while not bucket.asked and time.monotonic() < deadline:
-        time.sleep(0.01)
+    child = in_child(get)
+    wait_until(lambda: bucket.asked)
     os.kill(child, signal.SIGKILL)
     assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
     going_on.set()
@@ -421,16 +432,8 @@ def test_two_that_fetch_the_same_file_fetch_it_once(get, path, objects, key, buc
     caplog.set_level("INFO")
     going_on = threading.Event()
     bucket.spoil(slow=going_on, times=1)
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            code = 0 if get() == "size and MD5" else 1
-        finally:
-            os._exit(code)
-    deadline = time.monotonic() + 60
-    while not bucket.asked and time.monotonic() < deadline:
-        time.sleep(0.01)
+    child = in_child(get)
+    wait_until(lambda: bucket.asked)
     threading.Timer(0.5, going_on.set).start()
     assert get() == "size and MD5"
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -443,15 +446,8 @@ def test_two_that_fetch_the_same_file_fetch_it_once(get, path, objects, key, buc
 @pytest.mark.fault("kills and signals")
 def test_whoever_waits_goes_on_where_a_killed_one_was(get, path, objects, key, bucket):
     bucket.spoil(slow=threading.Event(), times=1)
-    child = os.fork()
-    if child == 0:
-        try:
-            get()
-        finally:
-            os._exit(0)
-    deadline = time.monotonic() + 60
-    while not bucket.asked and time.monotonic() < deadline:
-        time.sleep(0.01)
+    child = in_child(get)
+    wait_until(lambda: bucket.asked)
     threading.Timer(0.5, os.kill, (child, signal.SIGKILL)).start()
     assert get() == "size and MD5"
     os.waitpid(child, 0)

@@ -85,39 +85,34 @@ def test_data_that_cannot_be_listed(place):
     assert "is not readable" in " ".join(done.stderr.replace("│", " ").split())
 
 
-def test_pictures_that_cannot_be_read(place):
-    code = """
+READ = """
 import sys
 from pathlib import Path
 from havir_lib.errors import DataError
-from havir_lib.evaluation.folder import read_picture_folder
+{imports}
+path = Path(sys.argv[1])
 try:
-    read_picture_folder([Path(sys.argv[1])])
+    {read}
 except DataError as error:
     print(error)
 """
-    (place / "1.png").write_bytes(b"x")
-    (place / "1.png").chmod(0)
-    done = call(code, place / "1.png")
-    assert "1.png cannot be read" in done.stdout, done.stderr
 
 
-def test_betas_that_cannot_be_read(place):
-    code = """
-import sys
-from pathlib import Path
-from havir_lib.errors import DataError
-from havir_lib.data.hdf5 import open_dataset
-try:
-    with open_dataset(Path(sys.argv[1]), "betas"):
-        pass
-except DataError as error:
-    print(error)
-"""
-    (place / "betas.hdf5").write_bytes(b"x")
-    (place / "betas.hdf5").chmod(0)
-    done = call(code, place / "betas.hdf5")
-    assert "betas.hdf5: cannot be read (Permission denied)" in done.stdout, done.stderr
+@pytest.mark.parametrize(
+    ("name", "imports", "read", "said"),
+    [
+        ("1.png", "from havir_lib.evaluation.folder import read_picture_folder",
+         "read_picture_folder([path])", "1.png cannot be read"),
+        ("betas.hdf5", "from havir_lib.data.hdf5 import open_dataset",
+         "open_dataset(path, 'betas').__enter__()",
+         "betas.hdf5: cannot be read (Permission denied)"),
+    ],
+)  # fmt: skip
+def test_files_that_cannot_be_read(place, name, imports, read, said):
+    (place / name).write_bytes(b"x")
+    (place / name).chmod(0)
+    done = call(READ.format(imports=imports, read=read), place / name)
+    assert said in done.stdout, done.stderr
 
 
 def test_a_lock_of_somebody_else(place):
