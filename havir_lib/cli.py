@@ -207,10 +207,8 @@ def simulate(
     if layout != "bids" or to is None:
         raise ConfigError(f"Expected --layout nsd, or --layout bids --to FOLDER; found {layout!r}.")
     from havir_lib.data.export import export_own
-    from havir_lib.data.readers import open_reader
 
-    reader = open_reader(opened.config, opened.data_root)
-    typer.echo(export_own(reader, opened.stimuli, to.expanduser(), opened.subjects))
+    typer.echo(export_own(opened.reader, to.expanduser(), opened.subjects))
 
 
 @app.command()
@@ -316,7 +314,7 @@ def subject_new(
 
 @subjects.command("check")
 def subject_check(
-    folder: Annotated[Path, typer.Argument(help="holds nsddata, nsddata_betas, nsddata_stimuli")],
+    folder: Annotated[Path, typer.Argument(help="of the data, as data.reader expects it")],
     subject: Annotated[str, typer.Option(help="its name in the folder")] = "subj01",
     profile: Annotated[str, typer.Option(help="whose regions and betas are meant")] = "paper",
     overrides: Overrides = "{}",

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from havir_lib.config import Config
-from havir_lib.data.load import load_stimuli, order_of
+from havir_lib.data.load import order_of
 from havir_lib.data.nifti import Grid
 from havir_lib.data.order import sentences
 from havir_lib.data.readers import Reader, open_reader
@@ -239,7 +239,7 @@ def _look_at_order(state: _State) -> Lines:
 
 
 def _look_at_stimuli(state: _State) -> Lines:
-    stimuli = load_stimuli(state.config, state.reader.root)
+    stimuli = state.reader.stimuli
     yield "ok", f"{len(stimuli.table)} images of {stimuli.image_shape[:2]} pixels"
     _need(state.trials is not None, "trials")
     shown = np.unique(state.trials["image"])

@@ -11,16 +11,13 @@ import pandas as pd
 from PIL import Image
 from tqdm.auto import tqdm
 
-from havir_lib.data.pictures import PictureFolder
-from havir_lib.data.readers.base import Reader
-from havir_lib.data.stimuli import Stimuli
+from havir_lib.data.readers.base import Pictures, Reader
 from havir_lib.errors import DataError
 from havir_lib.io import atomic_write, write_json
 
 
 def export_own(
     reader: Reader,
-    stimuli: Stimuli | PictureFolder,
     folder: Path,
     subjects: Sequence[str],
     n_captions: int = 5,
@@ -33,7 +30,6 @@ def export_own(
     Parameters
     ----------
     reader : Reader
-    stimuli : Stimuli or PictureFolder
     folder : Path
         Must not hold a data set yet.
     subjects : sequence of str
@@ -49,7 +45,7 @@ def export_own(
     if (folder / "dataset.json").exists():
         raise DataError(f"{folder}: expected no data set there, found one. Choose another folder.")
     shown = [reader.trials(name) for name in subjects]
-    _write_pictures(stimuli, np.unique(np.concatenate([x["image"] for x in shown])), folder,
+    _write_pictures(reader.stimuli, np.unique(np.concatenate([x["image"] for x in shown])), folder,
                     n_captions)  # fmt: skip
     for name, trials in zip(subjects, shown, strict=True):
         _write_subject(reader, name, trials, folder)
@@ -63,9 +59,7 @@ def named(image: int) -> str:
     return f"image{image:05d}"
 
 
-def _write_pictures(
-    stimuli: Stimuli | PictureFolder, ids: np.ndarray, folder: Path, n_captions: int
-) -> None:
+def _write_pictures(stimuli: Pictures, ids: np.ndarray, folder: Path, n_captions: int) -> None:
     (folder / "stimuli").mkdir(parents=True, exist_ok=True)
     for image in tqdm(ids.tolist(), "pictures", unit="image"):
         with atomic_write(folder / "stimuli" / f"{named(image)}.png") as temporary:

@@ -73,8 +73,8 @@ def open_image(path: Path) -> nib.spatialimages.SpatialImage:
         raise DataError(f"{path}: cannot be read as NIfTI ({error}). {ANEW}") from None
 
 
-def read_image(path: Path) -> nib.spatialimages.SpatialImage:
-    """The same, in memory; of a compressed file the check sum is compared, too.
+def read_image(path: Path) -> tuple[np.ndarray, nib.spatialimages.SpatialImage]:
+    """Values and image of a whole file; of a compressed one the check sum is compared, too.
 
     Raises
     ------
@@ -87,8 +87,7 @@ def read_image(path: Path) -> nib.spatialimages.SpatialImage:
         if path.suffix in (".gz", ".mgz"):
             content = gzip.decompress(content)
         whole = type(image).from_bytes(content)
-        np.asanyarray(whole.dataobj)
-        return whole
+        return np.asanyarray(whole.dataobj), whole
     except (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError) as error:
         raise DataError(f"{path}: damaged or cut short ({error}). {ANEW}") from None
 
@@ -126,8 +125,8 @@ def read_volume(path: Path, what: str, grid: Grid | None = None) -> Volume:
         If it lies elsewhere than `grid`.
     """
     require_file(path, what, ANEW)
-    image = read_image(path)
-    values, affine = np.asanyarray(image.dataobj), affine_of(image)
+    values, image = read_image(path)
+    affine = affine_of(image)
     if grid is None:
         return Volume(values, image.affine)
     if values.ndim != 3:

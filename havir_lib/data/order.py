@@ -33,6 +33,8 @@ PICTURES = (
     "early voxels follow contrast and colour of the pictures: {value:.3f} of the variance ({n} "
     "pictures, chance below {chance:.3f})"
 )
+NOT_KNOWN = ", the noise ceiling says nan"
+TOO_FEW = "{} are in order: only {} to ask"
 OUT_OF_ORDER = (
     "Trials are not in the order of the pictures. Check the order of sessions and runs, blank "
     "trials, and whether trials count from 0 or 1"
@@ -51,7 +53,7 @@ class Evidence:
     Attributes
     ----------
     value, low, high : float
-        What was measured, and its 95 % interval over pictures.
+        What was measured, and its 95 % interval over pictures; NaN where there is none.
     chance : float
         What 99 % of shuffled labels stay below.
     expected : float
@@ -69,9 +71,9 @@ class Evidence:
     n: int
     verdict: Verdict
 
-    def as_dict(self) -> dict[str, float | int | str]:
-        """For JSON."""
-        return asdict(self)
+    def as_dict(self) -> dict[str, float | int | str | None]:
+        """For JSON, which has no NaN."""
+        return {name: None if value != value else value for name, value in asdict(self).items()}
 
 
 def repeats_agree(
@@ -170,12 +172,12 @@ def pictures_followed(
 
     shuffled = [explained(rng.permutation(m)) for _ in range(SHUFFLES)]
     value, chance = explained(np.arange(m)), float(np.quantile(shuffled, 0.99))
-    spread = float(np.std(shuffled))
-    within = signal and m >= LEAST_PICTURES and value < np.mean(shuffled) + 2 * spread
+    by_chance = value < np.mean(shuffled) + 2 * np.std(shuffled)
+    clear = signal and m >= LEAST_PICTURES and by_chance
     verdict: Verdict = (
-        "agree" if value > max(shuffled) else "contradict" if within else "cannot tell"
+        "agree" if value > max(shuffled) else "contradict" if clear else "cannot tell"
     )
-    return Evidence(value, value - 2 * spread, value + 2 * spread, chance, np.nan, m, verdict)
+    return Evidence(value, np.nan, np.nan, chance, np.nan, m, verdict)
 
 
 def picture_features(pictures: Callable[[np.ndarray], np.ndarray], ids: np.ndarray) -> np.ndarray:
@@ -249,7 +251,13 @@ def sentences(found: dict[str, Evidence]) -> dict[str, tuple[Verdict, str]]:
     told = {}
     for name, evidence in found.items():
         text, remedy = texts[name]
-        said = text.format(**evidence.as_dict())
+        said = _said(text, name, evidence)
         said = f"{said}. {remedy}{IN_SPITE}" if evidence.verdict == "contradict" else said
         told[name] = (evidence.verdict, said)
     return told
+
+
+def _said(text: str, name: str, evidence: Evidence) -> str:
+    if np.isnan(evidence.value):
+        return TOO_FEW.format(name, evidence.n)
+    return text.format(**asdict(evidence)).replace(NOT_KNOWN, "")

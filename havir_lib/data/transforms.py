@@ -253,6 +253,6 @@ def _check_grid(path: Path, coordinates: np.ndarray, native: VolumeMap) -> None:
 def _read(path: Path, what: str) -> np.ndarray:
     require_file(path, what, GET_DATA)
     try:
-        return np.asarray(read_image(path).dataobj)
+        return np.asarray(read_image(path)[0])
     except Exception as error:  # nibabel, gzip and zlib raise many kinds on damaged files
         raise DataError(f"{path}: cannot be read ({error}). {GET_DATA}") from None

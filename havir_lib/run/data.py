@@ -14,7 +14,6 @@ from havir_lib.config import Config
 from havir_lib.data import Stimuli, Subject, load_stimuli, load_subject
 from havir_lib.data.layout import NsdLayout, layout_of
 from havir_lib.data.load import ids_of_test_images
-from havir_lib.data.readers import open_reader
 
 if TYPE_CHECKING:
     from havir_lib.run.run import Run
@@ -37,11 +36,6 @@ def data_root(run: Run) -> Path:
         also=(simulation, write),
     )
     return made.path
-
-
-def are_simulated(config: Config) -> bool:
-    """Whether the data of a folder are simulated ones, by the mark that they carry."""
-    return config.data.root is not None and open_reader(config).simulated
 
 
 def let_write(folder: Path, write: Callable[[Path], None]) -> None:

@@ -93,7 +93,7 @@ class Run:
         Also if their files were written before, and are read like measured ones: a folder that
         simulated subjects were written into says so.
         """
-        return self.config.simulated or data.are_simulated(self.config)
+        return self.config.simulated or self.reader.simulated
 
     @property
     def of_nsd(self) -> bool:

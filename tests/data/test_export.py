@@ -18,7 +18,7 @@ from tests.conftest import SMALL
 @pytest.fixture(scope="module")
 def exported(run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("own") / "data"
-    return export_own(open_reader(run.config, run.data_root), run.stimuli, folder, run.subjects)
+    return export_own(open_reader(run.config, run.data_root), folder, run.subjects)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_the_run_says_that_they_are_simulated(run, settings):
 
 def test_nothing_is_overwritten(run, exported):
     with pytest.raises(DataError, match="expected no data set there"):
-        export_own(open_reader(run.config, run.data_root), run.stimuli, exported, run.subjects)
+        export_own(open_reader(run.config, run.data_root), exported, run.subjects)
 
 
 def test_a_new_folder_explains_itself(tmp_path):

@@ -101,8 +101,10 @@ class NsdReader:
         beside = self.layout.ncsnr(subject)
         if header.affine is not None or not beside.is_file():
             return header.grid
-        volume = read_volume(beside, f"Noise ceiling SNR of {subject}", header.grid)
-        return Grid(header.shape, None if grid_of(beside).affine is None else volume.affine)
+        found = grid_of(beside)
+        if found.shape != header.shape:
+            read_volume(beside, f"Noise ceiling SNR of {subject}", header.grid)  # says so
+        return Grid(header.shape, found.affine)
 
     def stored(self, subject: str) -> str:
         """Number of files by suffix, and their type."""
