@@ -365,7 +365,11 @@ class Diffusion(Section):
     guidance_scale: float = Field(3.5, ge=1)
     mixing: float = Field(0.5, ge=0, le=1, description="weight of text against image tokens")
     batch_size: int = Field(16, ge=1)
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "float32",
+        description="auto: bfloat16 where the processor computes in it, else float32; a run's "
+        "settings and results name the one it was",
+    )
 
 
 class Evaluation(Section):

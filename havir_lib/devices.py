@@ -67,6 +67,14 @@ def has_bfloat16(device: torch.device | str) -> bool:
     return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
+def precision_on(device: torch.device | str, wanted: str = "auto") -> str:
+    """Name of the precision to sample in: the one wanted, or for ``"auto"`` the fastest that
+    keeps the range of float32: bfloat16 where the processor has it, else float32 itself."""
+    if wanted != "auto":
+        return wanted
+    return "bfloat16" if has_bfloat16(device) else "float32"
+
+
 def mixed_precision(device: torch.device | str) -> torch.autocast:
     """Context for training: products in bfloat16 where the processor has it, else in float32."""
     device = torch.device(device)

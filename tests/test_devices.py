@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from havir_lib import devices
+from havir_lib import devices, open_run
+from havir_lib.pages.framework import overview
 
 
 def test_torch_is_quoted_when_it_finds_no_gpu(monkeypatch):
@@ -38,3 +39,13 @@ def test_training_is_in_bfloat16_only_where_the_processor_has_it(monkeypatch, th
     with devices.mixed_precision("cpu"):
         made = torch.ones(2, 2) @ torch.ones(2, 2)
     assert made.dtype == (torch.bfloat16 if there else torch.float32)
+
+
+@pytest.mark.parametrize(("there", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_sampling_is_in_bfloat16_only_where_the_processor_has_it(monkeypatch, there, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": there})
+    assert devices.precision_on("cpu") == expected
+    assert devices.precision_on("cpu", "float16") == "float16"
+    run = open_run("smoke")
+    assert run.config.diffusion.precision == expected
+    assert f"steps, {expected}" in overview(run).loc["sampler", "value"]

@@ -16,7 +16,7 @@ from havir_lib.run import Run
 
 def overview(run: Run) -> pd.DataFrame:
     """The choices of this run that matter most to a reader."""
-    config = run.config
+    config, sampling = run.config, run.config.diffusion
     return pd.Series(
         {
             "profile": config.profile,
@@ -26,7 +26,7 @@ def overview(run: Run) -> pd.DataFrame:
             "z-scoring": WHAT_IT_SEES[config.data.zscore],
             "diffusion weights": config.weights.diffusion,
             "CLIP weights": config.weights.clip,
-            "sampler": f"{config.diffusion.scheduler}, {config.diffusion.steps} steps",
+            "sampler": f"{sampling.scheduler}, {sampling.steps} steps, {sampling.precision}",
             "device": describe_device(run.chosen_device),
         },
         name="value",

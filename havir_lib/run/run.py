@@ -19,7 +19,7 @@ from havir_lib.cache.remember import Folder, remember, remember_folder
 from havir_lib.config import PLANNED, Config, load_config, profile_digest, wanted_device
 from havir_lib.data import Stimuli, Subject
 from havir_lib.data.readers import Reader, open_reader
-from havir_lib.devices import describe_device, gpu_problem, pick_device
+from havir_lib.devices import describe_device, gpu_problem, pick_device, precision_on
 from havir_lib.errors import ConfigError, RunError
 from havir_lib.models.build import Model
 from havir_lib.paths import Workspace, workspace_of
@@ -326,7 +326,8 @@ def open_run(profile: str | Path = "demo", overrides: dict[str, Any] | None = No
     place = workspace_of(config.profile, config.workspace, config.variant)
     elsewhere = config.comparison.pictures
     methods.add_pictures(elsewhere)
-    run = Run(config, place, pick_device(config.device), (*added, *elsewhere))
+    device = pick_device(config.device)
+    run = Run(_at_precision(config, device), place, device, (*added, *elsewhere))
     _log_to_console()
     pd.set_option("display.html.use_mathjax", False)  # a caption with $ is no formula
     log.info(
@@ -337,6 +338,13 @@ def open_run(profile: str | Path = "demo", overrides: dict[str, Any] | None = No
         run.workspace.root.name,
     )
     return run
+
+
+def _at_precision(config: Config, device: torch.device) -> Config:
+    """The same configuration with the precision that ``auto`` means here."""
+    precision = precision_on(device, config.diffusion.precision)
+    sampling = config.diffusion.model_copy(update={"precision": precision})
+    return config.model_copy(update={"diffusion": sampling})
 
 
 def _log_to_console() -> None:
