@@ -216,6 +216,9 @@ class Weights(Section):
     diffusion: str = Field(
         "mini", description="'mini', or a folder in Versatile Diffusion's layout"
     )
+    small_for_photographs: bool = Field(
+        False, description="use the small models, which know rendered scenes only, for photographs"
+    )
     clip: str = Field("mini", description="'mini', or an open_clip model name")
     clip_pretrained: str | None = Field(None, description="open_clip tag or file, e.g. 'openai'")
     diffusion_revision: str = Field(

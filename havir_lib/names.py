@@ -1,4 +1,4 @@
-"""Names that a configuration only mentions, looked up before a run starts."""
+"""Names that a configuration only mentions, and weights, looked up before a run starts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from havir_lib.errors import ConfigError, did_you_mean
 
 
 def check_names(config: Config) -> None:
-    """Look up every metric, extension and region that a profile names.
+    """Look up every metric, extension and region that a profile names, and what its weights know.
 
     Raises
     ------
@@ -42,8 +42,10 @@ def _check_simulated_regions(config: Config) -> None:
 
 def _check_measured_regions(config: Config) -> None:
     from havir_lib.data.readers import open_reader
+    from havir_lib.run.run import check_weights
 
     reader = open_reader(config)
+    check_weights(config, reader.simulated)
     for subject in config.data.subjects:
         regions = reader.regions(subject)
         for name in _regions(config):

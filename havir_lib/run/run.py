@@ -45,6 +45,24 @@ NO_GPU = """There is no GPU here, and {weights} is full-size: a run would take w
     {problem}
 If this is a login node, let the run send its steps to the GPUs (-- --profile configs/slurm).
 `havir doctor` says which NVIDIA driver is needed. To use the CPU all the same, set device: cpu."""
+SMALL = """The small models know nothing but rendered scenes: of photographs they would keep some
+layout, and draw objects that nobody saw. These data are measured ones. Name the published weights
+(extends: paper, or weights: {diffusion: shi-labs/versatile-diffusion, clip: ViT-L-14, ...}), or, to
+try the way through all the same, set weights: {small_for_photographs: true}."""
+
+
+def check_weights(config: Config, simulated: bool) -> None:
+    """Whether the weights know such pictures as are to be reconstructed.
+
+    Raises
+    ------
+    ConfigError
+        If small models meet photographs and nobody asked for that.
+    """
+    weights = config.weights
+    small = "mini" in (weights.diffusion, weights.clip)
+    if small and not simulated and not weights.small_for_photographs:
+        raise ConfigError(SMALL)
 
 
 @dataclass(frozen=True)
@@ -79,8 +97,10 @@ class Run:
         Raises
         ------
         ConfigError
-            If that is a CPU, the networks are full-size, and nobody asked for it.
+            If that is a CPU, the networks are full-size, and nobody asked for it; or if they are
+            small and the pictures photographs.
         """
+        check_weights(self.config, self.simulated)
         weights, wanted = self.config.weights, wanted_device(self.config.device)
         if self.chosen_device.type == "cpu" and wanted is None and full_size(weights):
             raise ConfigError(NO_GPU.format(weights=weights.diffusion, problem=gpu_problem()))

@@ -1,10 +1,17 @@
 """Full-size networks do not slip onto a CPU."""
 
+import os
+import shutil
+
 import pytest
 import torch
 
+from havir_lib.config import load_config
 from havir_lib.errors import ConfigError
+from havir_lib.names import check_names
 from havir_lib.run import open_run
+from havir_lib.simulation import MARKER
+from tests.conftest import SMALL
 
 
 @pytest.fixture
@@ -33,6 +40,29 @@ def test_or_somebody_who_asks_for_the_cpu(without_gpu, tmp_path, monkeypatch):
 
 def test_small_networks_run_anywhere(without_gpu):
     assert open_run("smoke").device.type == "cpu"
+
+
+def photographs(tmp_path, run, **settings):
+    """A configuration whose data carry no mark of simulation."""
+    root = tmp_path / "nsd"
+    shutil.copytree(run.data_root, root, copy_function=os.link)
+    (root / MARKER).unlink()
+    return {**SMALL, "data.root": str(root), "workspace": str(tmp_path / "w"), **settings}
+
+
+def test_small_models_are_not_for_photographs(run, tmp_path):
+    settings = photographs(tmp_path, run)
+    for ask in (lambda: open_run("smoke", settings).device,
+                lambda: check_names(load_config("smoke", settings))):  # fmt: skip
+        with pytest.raises(ConfigError, match="rendered scenes.*(?s:.*)small_for_photographs"):
+            ask()
+
+
+def test_or_for_somebody_who_asks_for_it(run, tmp_path):
+    settings = photographs(tmp_path, run, **{"weights.small_for_photographs": True})
+    check_names(load_config("smoke", settings))
+    assert not open_run("smoke", settings).simulated
+    assert open_run("smoke", settings).device
 
 
 def test_a_local_copy_is_as_large_as_its_files(without_gpu, tmp_path):
