@@ -212,6 +212,48 @@ def simulate(
 
 
 @app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="a folder for the model")],
+    profile: Profile = "demo",
+    data: DataFolder = None,
+    overrides: Overrides = "{}",
+    subject: Annotated[str, typer.Option(help="default: the base subject")] = "",
+) -> None:
+    """Write a trained subject to a folder: to share, to start others from, to reconstruct with."""
+    opened = _open(profile, overrides, data)
+    typer.echo(opened.export(subject or opened.base_subject, folder.expanduser()))
+
+
+@app.command()
+def reconstruct(
+    model: Annotated[Path, typer.Argument(help="folder that `havir export` wrote")],
+    betas: Annotated[list[Path], typer.Argument(help="new betas of its subject, a file a session")],
+    to: Annotated[Path, typer.Option(help="folder for the pictures")],
+    trials: Annotated[
+        Path | None, typer.Option(help="table with a column image, a line per trial")
+    ] = None,
+    zscore: Annotated[
+        str, typer.Option(help="by the trials of each 'file', by those of 'training', or 'none'")
+    ] = "file",
+    unit: Annotated[float, typer.Option(help="factor from stored betas to % signal change")] = 1.0,
+    overrides: Overrides = "{}",
+    device: str = "auto",
+) -> None:
+    """Reconstruct pictures from new betas with a model that was exported; nothing is trained."""
+    from havir_lib.devices import pick_device
+    from havir_lib.run.exported import read_images, reconstruct, sections
+    from havir_lib.training.exported import load_exported
+
+    loaded = load_exported(model)
+    names = read_images(trials) if trials else None
+    chosen = sections(loaded, read_overrides(overrides))
+    table = reconstruct(
+        loaded, betas, to.expanduser(), names, zscore, unit, **chosen, device=pick_device(device)
+    )
+    typer.echo(f"{len(table)} pictures in {to}, {table['data'][0]} data")
+
+
+@app.command()
 def notebooks(
     folder: Annotated[Path, typer.Argument(help="they go into its folder `notebooks`")] = Path(),
 ) -> None:

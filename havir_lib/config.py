@@ -327,6 +327,11 @@ class Training(Section):
     losses: Losses = Losses()
     transfer_structural: Fit
     transfer_semantic: Fit
+    base_model: str | None = Field(
+        None,
+        description="folder that `havir export` wrote: every subject is trained by transfer from "
+        "it, and none from scratch",
+    )
     transfer_sessions: int = Field(1, ge=1, description="hours of data of a new subject")
     transfer_layers: Literal["all", "embed"] = Field(
         "all", description="what is trained in transfer: everything, or the new first layer only"
@@ -632,7 +637,7 @@ def wanted_device(name: str = "auto") -> str | None:
     return name if name != "auto" else os.environ.get("HAVIR_DEVICE") or None
 
 
-PLACES = ("workspace", "data.root")
+PLACES = ("workspace", "data.root", "training.base_model")
 PICTURES = "comparison.pictures."
 WEIGHTS = ("diffusion", "clip", "clip_pretrained", "hub_cache")
 """Settings of ``weights`` that may be a folder or file."""

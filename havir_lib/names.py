@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from havir_lib.config import Config
 from havir_lib.errors import ConfigError, did_you_mean
 
@@ -18,11 +20,20 @@ def check_names(config: Config) -> None:
     from havir_lib.run.extensions import load_extensions
 
     load_extensions(config.extensions)
+    _check_base_model(config)
     get_metrics(config.evaluation.metrics)
     if config.simulated:
         _check_simulated_regions(config)
     else:
         _check_measured_regions(config)
+
+
+def _check_base_model(config: Config) -> None:
+    if config.training.base_model is not None:
+        from havir_lib.run.exported import check_same_weights
+        from havir_lib.run.targets import content_of_weights
+
+        check_same_weights(Path(config.training.base_model), content_of_weights(config.weights))
 
 
 def _check_simulated_regions(config: Config) -> None:

@@ -119,9 +119,10 @@ class Plan:
         Files count by size and time, so that a mask, table or caption that was corrected runs
         again; what is computed is then found in the cache, or not, by content.
         """
-        root = Path(self.config.data.root or ".")
+        root, base = Path(self.config.data.root or "."), self.config.training.base_model
         files = [item.here() for item in manifest(self.config, root)]
-        files += [x for folder in self.pictures for x in sorted(folder.glob("*"))]
+        folders = [*self.pictures, *([Path(base)] if base else [])]
+        files += [x for folder in folders for x in sorted(folder.glob("*"))]
         stamps = [(str(x), x.stat().st_size, x.stat().st_mtime_ns) for x in files if x]
         own = [file.read_text(encoding="utf-8") for file in self.extensions]
         return digest([source_digest(), self.config.model_dump(mode="json"), stamps, own])

@@ -12,6 +12,7 @@ from havir_lib.cache.remember import Folder
 from havir_lib.config import Config
 from havir_lib.data.subject import Subject
 from havir_lib.models.build import Model
+from havir_lib.run import exported
 from havir_lib.run.targets import lengths_of
 from havir_lib.targets import Targets
 from havir_lib.training import BRANCHES, Predictions, branch_settings, predict_images, train_branch
@@ -59,8 +60,14 @@ HAVIR = Design()
 
 
 def trained(run: Run, name: str, branch: Branch, design: Design) -> Folder:
-    """A trained branch: from scratch for the base subject, by transfer for the others."""
-    base = None if run.is_base(name) else run.model(run.base_subject, branch, design)
+    """A trained branch: from scratch for the base subject, by transfer for the others.
+
+    Or by transfer for all of them, from the model that ``training.base_model`` names; that is
+    HAVIR's own, so that other designs go on to start from the base subject.
+    """
+    base = exported.base_model(run, branch) if design == HAVIR else None
+    if base is None and name != run.base_subject:
+        base = run.model(run.base_subject, branch, design)
     config = design.settings(run.config)
     return fitted(run, design.subject(run, name), run.targets(name), branch, config, base)
 

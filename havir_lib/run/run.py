@@ -23,7 +23,7 @@ from havir_lib.devices import describe_device, gpu_problem, pick_device, precisi
 from havir_lib.errors import ConfigError, RunError
 from havir_lib.models.build import Model
 from havir_lib.paths import Workspace, workspace_of
-from havir_lib.run import data, images, methods, networks, targets, templates
+from havir_lib.run import data, exported, images, methods, networks, targets, templates
 from havir_lib.run.extensions import added_methods, load_extensions
 from havir_lib.run.images import Reconstructions
 from havir_lib.run.networks import HAVIR, Design
@@ -140,8 +140,8 @@ class Run:
         return self.config.data.base_subject
 
     def is_base(self, name: str) -> bool:
-        """Whether `name` is the base subject."""
-        return name == self.base_subject
+        """Whether `name` is the base subject, and no other model is the base of all."""
+        return name == self.base_subject and self.config.training.base_model is None
 
     # --- data
 
@@ -204,6 +204,10 @@ class Run:
     def model(self, name: str, branch: Branch, design: Design = HAVIR) -> Model:
         """A trained branch as a torch module."""
         return load_model(self.trained(name, branch, design).path / BEST).eval()
+
+    def export(self, name: str, folder: Path) -> Path:
+        """Write a subject's trained branches to a folder, to share and to reconstruct with."""
+        return exported.export(self, name, Path(folder))
 
     def history(self, name: str, branch: Branch, design: Design = HAVIR) -> pd.DataFrame:
         """Losses per epoch of a trained branch, with columns branch and subject."""

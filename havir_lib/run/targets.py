@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from havir_lib import hub
+from havir_lib.config import Weights
 from havir_lib.provenance import digest
 from havir_lib.targets import Targets, compute_targets
 from havir_lib.targets.clip import clip_content
@@ -54,11 +55,16 @@ def as_predictions(target: Targets, ids: np.ndarray) -> Predictions:
 
 
 def weights_content(run: Run) -> str:
+    """:func:`content_of_weights` of a run's own."""
+    return content_of_weights(run.config.weights)
+
+
+def content_of_weights(weights: Weights) -> str:
     """Hash of what makes pictures of tokens: files of the diffusion model and of CLIP."""
-    folder = diffusion_folder(run.config.weights)
+    folder = diffusion_folder(weights)
     kinds = (".safetensors", ".bin", ".json")
     parts = (file for part in COMPONENTS for file in (folder / part).rglob("*"))
     files = sorted(file for file in parts if file.suffix in kinds)
     names = [file.relative_to(folder).as_posix() for file in files]
     digests = [hub.checked_digest(file) for file in files]
-    return digest([names, digests, clip_content(run.config.weights)])
+    return digest([names, digests, clip_content(weights)])
