@@ -260,7 +260,12 @@ class Download(Section):
 class TargetSettings(Section):
     """Training targets: VAE latents and CLIP tokens."""
 
-    captions_per_image: int = Field(5, ge=1, description="captions of each image that are embedded")
+    captions_per_image: int = Field(
+        5,
+        ge=0,
+        description="captions of each image that are embedded; 0: none are known, and image tokens "
+        "guide alone (with diffusion.mixing 0)",
+    )
     batch_size: int = Field(64, ge=1, description="images encoded at once")
 
 
@@ -533,6 +538,20 @@ class Config(Section):
             raise ValueError(
                 "no data: set data.root to a folder of NSD (havir run --data DIR), "
                 "or give a simulation section"
+            )
+        return self
+
+    @property
+    def has_text(self) -> bool:
+        """Whether anything is said about the pictures."""
+        return self.targets.captions_per_image > 0
+
+    @model_validator(mode="after")
+    def _unknown_text_does_not_guide(self) -> Config:
+        if not self.has_text and self.diffusion.mixing > 0:
+            raise ValueError(
+                "targets.captions_per_image is 0, so no text is known that could guide: set "
+                f"diffusion.mixing to 0, found {self.diffusion.mixing}"
             )
         return self
 

@@ -244,6 +244,9 @@ def _look_at_stimuli(state: _State) -> Lines:
     _need(state.trials is not None, "trials")
     shown = np.unique(state.trials["image"])
     stimuli.images(shown[:1])
+    if not state.config.has_text:
+        yield "note", "no captions are read (targets.captions_per_image is 0): image tokens guide"
+        return
     captions = stimuli.captions(shown, n=state.config.targets.captions_per_image)
     yield "ok", f"captions of all {len(captions)} images shown"
 

@@ -17,6 +17,7 @@ from havir_lib.cache.remember import remember_folder
 from havir_lib.cache.store import identity
 from havir_lib.config import Config, Data
 from havir_lib.data.order import Evidence, ask_both, sentences
+from havir_lib.data.pictures import Uncaptioned
 from havir_lib.data.readers import Reader, open_reader
 from havir_lib.data.readers.base import Pictures, Regions
 from havir_lib.data.roles import check_not_empty, count_rois, resolve_roles
@@ -85,11 +86,12 @@ def load_stimuli(config: Config, root: Path | str | None = None) -> Pictures:
     Parameters
     ----------
     config : Config
-        ``data.captions`` are paths relative to the root.
+        ``data.captions`` are paths relative to the root. Without text, every caption is empty.
     root : Path, optional
         Folder of the data instead of the configuration's.
     """
-    return open_reader(config, root).stimuli
+    found = open_reader(config, root).stimuli
+    return found if config.has_text else Uncaptioned(found)
 
 
 def extract(folder: Path, reader: Reader, data: Data, name: str, sessions: list[int]) -> None:

@@ -62,6 +62,28 @@ def first_captions(
     return [list(texts[:n]) for texts in found]
 
 
+class Uncaptioned:
+    """Pictures of which nothing is known to be said: the one caption of each is empty.
+
+    Attributes
+    ----------
+    pictures : Pictures
+        Everything else is theirs.
+    """
+
+    def __init__(self, pictures: object) -> None:
+        self.pictures = pictures
+
+    def __getattr__(self, name: str) -> object:
+        if name == "pictures":  # not there yet while a copy is made
+            raise AttributeError(name)
+        return getattr(self.pictures, name)
+
+    def captions(self, ids: Ids, n: int = 1) -> list[list[str]]:
+        """One empty caption for each image."""
+        return [[""] for _ in ids]
+
+
 class NamedPictures(ABC):
     """Pictures that go by names; an image's id is its row in the table.
 
@@ -231,6 +253,7 @@ class PictureFolder(NamedPictures):
         if not self.captions_file.is_file():
             raise DataError(
                 f"{self.captions_file}: expected captions (columns image and caption, one per "
-                f"line), found none; text tokens are learned from them. {HELP}"
+                f"line), found none; text tokens are learned from them. To do without: "
+                f"targets.captions_per_image: 0 and diffusion.mixing: 0. {HELP}"
             )
         return by_image(read_names(self.captions_file, ("image", "caption")))

@@ -32,7 +32,7 @@ def embedding_scores(
     Parameters
     ----------
     predicted, true : Predictions
-        Of the same images in the same order; `true` holds the true targets. What `predicted`
+        Of the same images in the same order; `true` holds the true targets. What one of them
         lacks is left out.
     pool, top_k
         Of retrieval by image tokens, see :func:`havir_lib.evaluation.retrieval.retrieval`.
@@ -59,7 +59,7 @@ def embedding_scores(
     values = {
         metric: _r(predicted, true, part)
         for metric, part in CORRELATIONS.items()
-        if part in predicted.present
+        if part in predicted.present and part in true.present
     }
     tables = [pd.DataFrame({"image": ids, "metric": m, "value": v}) for m, v in values.items()]
     found = retrieval(predicted.image_tokens, true.image_tokens, ids, pool, top_k)

@@ -13,7 +13,7 @@ from havir_lib.plots import figure_ablations
 from havir_lib.plots.comparison import figure_scores
 from havir_lib.reports import tables
 from havir_lib.run import Run
-from havir_lib.run.images import CONFIGURATIONS
+from havir_lib.run.images import configurations
 
 PAPER_ROWS = {
     "HAVIR": "HAVIR",
@@ -34,7 +34,7 @@ def ablation_subjects(run: Run) -> list[str]:
 def ablation_scores(run: Run) -> pd.DataFrame:
     """Scores of every configuration, image by image."""
     subjects = ablation_subjects(run)
-    return run.all_scores(configurations=tuple(CONFIGURATIONS), subjects=subjects)
+    return run.all_scores(configurations=configurations(run), subjects=subjects)
 
 
 @table
@@ -52,7 +52,7 @@ def figure4(run: Run) -> Drawn:
     """Figure 4: the same test images, configuration by configuration."""
     name = run.base_subject
     ids = run.subject(name).test_images[chosen_of(run)]
-    columns = {each: run.images(name, configuration=each).of(ids) for each in CONFIGURATIONS}
+    columns = {each: run.images(name, configuration=each).of(ids) for each in configurations(run)}
     drawn = figure_ablations(run.stimuli.images(ids), columns)
     return Drawn(drawn, f"The full model and its ablated configurations ({name}).", columns)
 
@@ -67,7 +67,7 @@ def configurations_by_metric(run: Run) -> Drawn:
 
 def paired_to_full(run: Run) -> pd.DataFrame:
     """Paired differences of every ablated configuration to the full model."""
-    ablated = list(CONFIGURATIONS)[1:]
+    ablated = list(configurations(run))[1:]
     frame = compared(run, ablation_scores(run), "HAVIR", ablated, column="configuration")
     frame[["difference", "low", "high"]] = -frame[["difference", "high", "low"]].to_numpy()
     frame["d_z"] = -frame["d_z"]

@@ -67,7 +67,7 @@ def token_retrieval(run: Run, subject: str) -> pd.DataFrame:
     rows = {}
     for method in METHODS:
         predicted = run.predictions(subject, method)
-        for kind in ("image_tokens", "text_tokens"):
+        for kind in ("image_tokens", "text_tokens") if run.config.has_text else ("image_tokens",):
             found = retrieval(getattr(predicted, kind), getattr(true, kind), top_k=TOP_K)
             shares = found.groupby("metric")["value"].mean()
             row = {f"top {k}": shares[f"image retrieval top-{k}"] for k in TOP_K}

@@ -107,8 +107,10 @@ def image_retrieval(run: Run) -> Table:
 
 
 @table
-def caption_scores(run: Run) -> Table:
+def caption_scores(run: Run) -> Table | str:
     """Captions predicted from the text head by the nearest training caption."""
+    if not run.config.has_text:
+        return "No captions are known of these pictures, so none are predicted."
     caption = "Nearest training caption to the predicted text, against the image's own captions."
     note = "Mean cosine of CLIP text tokens, mean training caption removed."
     return Table(prediction_scores(run), caption, note)

@@ -55,7 +55,7 @@ def framework(run: Run) -> Drawn:
         stimulus=truth[row],
         latent=latent,
         reconstruction=made,
-        caption=run.stimuli.captions(run.subject(name).test_images[[row]])[0][0],
+        caption=run.stimuli.captions(run.subject(name).test_images[[row]], 1)[0][0],
     )
     caption = "HAVIR: two sets of voxels, two decoders, one diffusion model."
     shown = {"stimulus": truth[row], "decoded latent": latent, "reconstruction": made}

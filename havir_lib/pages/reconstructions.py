@@ -29,7 +29,7 @@ def random(run: Run) -> Drawn:
 def _subjects_grid(run: Run, rows: np.ndarray, how: str) -> Drawn:
     ids = run.subject(run.base_subject).test_images[rows]
     columns = {name: run.images(name).where_seen(ids) for name in run.subjects}
-    captions = [five[0] for five in run.stimuli.captions(ids)]
+    captions = [five[0] for five in run.stimuli.captions(ids, 1)]
     drawn = figure_reconstructions(captions, run.stimuli.images(ids), columns)
     return Drawn(drawn, f"Reconstructions of test images ({how}), one per subject.", columns)
 

@@ -33,6 +33,12 @@ CONFIGURATIONS: dict[str, dict[str, bool]] = {
 """The paper's Table IV: the full model, and what each configuration switches off."""
 
 
+def configurations(run: Run) -> tuple[str, ...]:
+    """Those that a run compares: without text, none that is about text."""
+    about_text = () if run.config.has_text else ("w/o e_cap", "w/o e_img")
+    return tuple(name for name in CONFIGURATIONS if name not in about_text)
+
+
 @dataclass(frozen=True)
 class Reconstructions:
     """Images made from one subject's test betas.

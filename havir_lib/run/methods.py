@@ -118,7 +118,7 @@ def _true(run: Run, name: str) -> Predictions:
 
 def _nearest(run: Run, name: str) -> Predictions:
     found = run.targets(name).select(nearest_training_images(run, name))
-    return as_predictions(found, run.subject(name).test_images)
+    return as_predictions(found, run.subject(name).test_images, run.config.has_text)
 
 
 def nearest_training_images(run: Run, name: str, method: str = "HAVIR") -> np.ndarray:

@@ -232,7 +232,7 @@ class Run:
     def true_predictions(self, name: str) -> Predictions:
         """The true targets of a subject's test images, as a perfect method would predict them."""
         target = self.test_targets(name)
-        return targets.as_predictions(target, target.image_ids)
+        return targets.as_predictions(target, target.image_ids, self.config.has_text)
 
     def method_names(self, bounds: bool = True, predicting: bool = False) -> tuple[str, ...]:
         """The methods that this run compares; without `bounds`, only those that compete.

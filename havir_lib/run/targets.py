@@ -48,10 +48,10 @@ def lengths(
     return dict(zip(("image", "text"), token_lengths(image_tokens, text_tokens, rows), strict=True))
 
 
-def as_predictions(target: Targets, ids: np.ndarray) -> Predictions:
-    """Targets as predictions for the images `ids`; the text is the first caption's."""
-    arrays = (target.latents, target.image_tokens, target.text_tokens[:, 0])
-    return Predictions(*(array.astype("f4") for array in arrays), ids)
+def as_predictions(target: Targets, ids: np.ndarray, text: bool = True) -> Predictions:
+    """Targets as predictions for the images `ids`; the text is the first caption's, or none."""
+    words = target.text_tokens[:, 0].astype("f4") if text else None
+    return Predictions(target.latents.astype("f4"), target.image_tokens.astype("f4"), words, ids)
 
 
 def weights_content(run: Run) -> str:

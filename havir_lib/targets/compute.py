@@ -239,7 +239,7 @@ def encode_tokens(
 ) -> Batches:
     """Image tokens (b, Ti, D) and text tokens (b, n_captions, Tt, D) float16, batch by batch."""
     encoder = clip.load_clip(weights, device)
-    n_captions = settings.captions_per_image
+    n_captions = max(1, settings.captions_per_image)  # without any, the empty one
     for part in _parts(ids, settings.batch_size, "tokens"):
         captions = stimuli.captions(part, n_captions)
         text = encoder.text_tokens([caption for five in captions for caption in five])

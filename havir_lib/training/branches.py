@@ -73,6 +73,8 @@ def branch_settings(config: Config, branch: Branch, transfer: bool = False) -> B
     """
     training = config.training
     own = {name: getattr(training.losses, name) for name in OWN_LOSSES[branch]}
+    if branch == "semantic" and not config.has_text:
+        own["text"] = 0.0
     return BranchSettings(
         branch,
         config.structural_generator if branch == "structural" else config.semantic_extractor,
