@@ -12,6 +12,8 @@ IN_CHECKOUT = (PACKAGE.parent / "pyproject.toml").is_file()
 """Whether this is the project's own folder, rather than a package that was installed from it."""
 ROOT = "HAVIR_ROOT"
 FIRST = "notebooks/00_start_here.ipynb"
+FIGURE = ".webp"
+"""Suffix of figures; a PDF lies beside each."""
 
 
 def _project_root() -> Path:

@@ -21,7 +21,7 @@ from havir_lib.config import (
 )
 from havir_lib.download import manifest
 from havir_lib.pages.index import promised
-from havir_lib.paths import NOTEBOOKS, PROJECT_ROOT, Workspace, workspace_of
+from havir_lib.paths import FIGURE, NOTEBOOKS, PROJECT_ROOT, Workspace, workspace_of
 from havir_lib.provenance import digest, source_digest
 
 PER_SUBJECT = ("04_structural_generator", "05_semantic_extractor")
@@ -232,7 +232,7 @@ class Plan:
 
     def _outputs(self, notebook: str, subject: str | None) -> list[str]:
         places = {
-            "figure": (self.workspace.figures, ".png"),
+            "figure": (self.workspace.figures, FIGURE),
             "table": (self.workspace.tables, ".csv"),
         }
         return [

@@ -17,6 +17,7 @@ from havir_lib.cache.content import Description, code_of
 from havir_lib.cache.store import collecting
 from havir_lib.pages.index import Page, page_of
 from havir_lib.plots import save_figure
+from havir_lib.plots.saving import page_copy
 from havir_lib.provenance import digest, record
 from havir_lib.reports import save_table
 from havir_lib.run import Run
@@ -65,7 +66,7 @@ class Table:
 
 
 def figure(function: Callable[..., Drawn | str]) -> Callable[..., Image | Markdown]:
-    """Save what the function draws and return the PNG; or the sentence that says why not."""
+    """Save what the function draws and return it; or the sentence that says why not."""
 
     @functools.wraps(function)
     def shown(run: Run, *arguments: Any, **named: Any) -> Image | Markdown:
@@ -76,7 +77,7 @@ def figure(function: Callable[..., Drawn | str]) -> Callable[..., Image | Markdo
         name = _name(function, run, *arguments, **named)
         simulated = run.simulated if drawn.simulated is None else drawn.simulated
         made_from = provenance(run, simulated, drawn.made_from, used, function)
-        png = save_figure(
+        saved = save_figure(
             drawn.figure,
             run.workspace.figures,
             name,
@@ -84,7 +85,10 @@ def figure(function: Callable[..., Drawn | str]) -> Callable[..., Image | Markdo
             simulated,
             caption=_marked(run, drawn.caption),
         )
-        return Image(filename=str(png))
+        content, kind = page_copy(saved)
+        picture = Image(data=content, format=kind)
+        picture.filename = str(saved)
+        return picture
 
     return shown
 

@@ -17,8 +17,9 @@ from havir_lib.errors import DataError
 from havir_lib.io import read_json
 from havir_lib.pages.index import PAGES
 
-WIDTH, COLOURS = 640, 96
-"""Of previews: pixels, and colours in the palette."""
+WIDTH, QUALITY = 640, 85
+"""Of previews: pixels, and quality where they are JPEG."""
+PICTURES = ("image/png", "image/jpeg")
 LONGEST_TEXT = 6000  # characters of one output
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # in memory, another one in every run
 NOISE = re.compile(r"^[\w ]+: (found in cache|computing)$")
@@ -87,21 +88,25 @@ def _small(output: NotebookNode) -> NotebookNode | None:
     data: dict[str, Any] = dict(output.data)
     if any("widget" in kind for kind in data):  # a progress bar
         return None
-    if "image/png" in data:
-        data = {"image/png": preview(data["image/png"]), "text/plain": "<figure>"}
+    if picture := next((data[kind] for kind in PICTURES if kind in data), None):
+        data = {**preview(picture), "text/plain": "<figure>"}
     data = {kind: ADDRESS.sub("", x) if isinstance(x, str) else x for kind, x in data.items()}
     kept = {kind: value for kind, value in data.items() if len(str(value)) < LONGEST_TEXT
-            or kind == "image/png"}  # fmt: skip
+            or kind in PICTURES}  # fmt: skip
     return nbformat.v4.new_output("display_data", data=kept)
 
 
-def preview(png: str) -> str:
-    """A PNG (base64) at most 640 pixels wide, in a palette of 96 colours."""
-    image = Image.open(io.BytesIO(base64.b64decode(png)), formats=["PNG"]).convert("RGB")
+def preview(picture: str) -> dict[str, str]:
+    """A picture (base64) at most 640 pixels wide: PNG or JPEG by kind, whichever is smaller."""
+    content = io.BytesIO(base64.b64decode(picture))
+    image = Image.open(content, formats=["PNG", "JPEG"]).convert("RGB")
     if image.width > WIDTH:
         size = (WIDTH, round(image.height * WIDTH / image.width))
         image = image.resize(size, Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    palette = image.quantize(COLOURS, dither=Image.Dither.NONE)
-    palette.save(buffer, format="PNG", optimize=True)
-    return base64.b64encode(buffer.getvalue()).decode()
+    made = {}
+    for kind, how in (("png", {"optimize": True}), ("jpeg", {"quality": QUALITY})):
+        buffer = io.BytesIO()
+        image.save(buffer, format=kind, **how)
+        made[f"image/{kind}"] = base64.b64encode(buffer.getvalue()).decode()
+    kind = min(made, key=lambda each: len(made[each]))
+    return {kind: made[kind]}

@@ -17,6 +17,7 @@ from nbconvert import HTMLExporter
 
 from havir_lib.errors import DataError
 from havir_lib.io import read_json, write_text
+from havir_lib.paths import FIGURE
 from havir_lib.reports.formats import STAMP, readable
 
 log = logging.getLogger(__name__)
@@ -60,10 +61,10 @@ def build_html_report(notebooks_folder: Path, figures: Path, tables: Path, out: 
     DataError
         If there is neither a figure nor a table, or one lacks its provenance file.
     """
-    shown_figures = [_figure(path) for path in _paper_first(Path(figures).glob("*.png"))]
+    shown_figures = [_figure(path) for path in _paper_first(Path(figures).glob(f"*{FIGURE}"))]
     shown_tables = [_table(path) for path in _paper_first(Path(tables).glob("*.csv"))]
     if not shown_figures and not shown_tables:
-        raise DataError(f"nothing to report: no PNG in {figures} and no CSV in {tables}")
+        raise DataError(f"nothing to report: no figure in {figures} and no CSV in {tables}")
     out = Path(out)
     exporter = HTMLExporter(embed_images=True)  # compiles its templates when it is made
     notebooks = sorted(Path(notebooks_folder).glob("*.ipynb"))

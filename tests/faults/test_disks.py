@@ -43,7 +43,9 @@ def figure(path):
     save_figure(Figure(), path.parent, path.stem, {"data": "measured"}, simulated=False)
 
 
-@pytest.mark.parametrize(("name", "write"), [("a.txt", text), ("a.npz", arrays), ("a.png", figure)])
+@pytest.mark.parametrize(
+    ("name", "write"), [("a.txt", text), ("a.npz", arrays), ("a.webp", figure)]
+)
 def test_a_file_stays_as_it_was(tmp_path, name, write):
     path = tmp_path / name
     path.write_bytes(b"before")

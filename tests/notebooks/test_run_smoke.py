@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.gpu import notebooks
-from havir_lib.paths import PROJECT_ROOT
+from havir_lib.paths import FIGURE, PROJECT_ROOT
 from havir_lib.room import needed
 from havir_lib.workflow import Plan
 
@@ -95,7 +95,7 @@ def test_every_notebook_ran_without_error(finished):
 
 
 def test_paper_figures_and_tables_exist_with_provenance_and_stamp(finished):
-    paths = results(finished, ".png") + results(finished, ".csv")
+    paths = results(finished, FIGURE) + results(finished, ".csv")
     assert len(paths) >= 10
     for path in paths:
         sidecar = json.loads(Path(path).with_suffix(".json").read_text())
@@ -124,7 +124,7 @@ def test_nothing_that_a_run_publishes_names_a_place_of_this_machine(finished):
         for path in folder.rglob("*")
         if path.is_file() and not set(path.relative_to(folder).parts[:-1]) & set(kept)
     ]
-    assert {".html", ".ipynb", ".png", ".csv", ".json"} <= {path.suffix for path in files}
+    assert {".html", ".ipynb", FIGURE, ".csv", ".json"} <= {path.suffix for path in files}
     for path in files:
         content = path.read_bytes()
         for place in (root, PROJECT_ROOT, sys.prefix, Path.home()):
@@ -132,7 +132,7 @@ def test_nothing_that_a_run_publishes_names_a_place_of_this_machine(finished):
 
 
 def test_figures_are_pictures_and_not_blank(finished):
-    for path in finished.workspace.figures.glob("*.png"):
+    for path in finished.workspace.figures.glob(f"*{FIGURE}"):
         picture = Image.open(path).convert("L")
         assert picture.width > 400
         low, high = picture.getextrema()
@@ -166,7 +166,7 @@ def test_disk_that_was_announced_was_enough_and_not_far_too_much(finished):
 def test_report_shows_every_figure(finished):
     page = Path(finished.report).read_text()
     assert "SIMULATED" in page
-    for path in finished.workspace.figures.glob("fig*.png"):
+    for path in finished.workspace.figures.glob(f"fig*{FIGURE}"):
         assert path.stem.split("_")[0].replace("fig", "Figure ") in page
 
 
@@ -186,7 +186,7 @@ def test_a_killed_run_continues_to_the_same_tables(finished, runs):
     assert {"table3_comparison", "table4_ablations"} <= {table.stem for table in tables}
     for table in tables:
         assert _rows(table) <= _rows(finished.workspace.tables / table.name), table.name
-    figures = list((workspace / "figures").glob("*.png"))
+    figures = list((workspace / "figures").glob(f"*{FIGURE}"))
     assert len(figures) > 10
     for figure in figures:
         if figure.stem not in OF_ALL_METHODS:

@@ -52,8 +52,9 @@ def test_outputs_are_what_a_reader_wants(pair, tmp_path):
     assert said.text == "1\n"
     assert named.data == {"text/plain": "<function f>"}
     (shown,) = made.cells[2].outputs
-    with Image.open(io.BytesIO(base64.b64decode(shown.data["image/png"]))) as image:
+    with Image.open(io.BytesIO(base64.b64decode(shown.data["image/jpeg"]))) as image:
         assert image.size == (640, 360)
+        assert image.mode == "RGB"
     assert made.metadata["havir"]["results"] == {"stimuli": ["nsd/1"]}
     nbformat.validate(made)
 
@@ -68,5 +69,11 @@ def test_outputs_of_other_cells_are_refused(pair, tmp_path):
 
 
 def test_small_pictures_keep_their_size():
-    image = Image.open(io.BytesIO(base64.b64decode(preview(png(60, 40)))))
-    assert image.size == (60, 40)
+    ((_, content),) = preview(png(60, 40)).items()
+    assert Image.open(io.BytesIO(base64.b64decode(content))).size == (60, 40)
+
+
+def test_lines_stay_png():
+    buffer = io.BytesIO()
+    Image.new("RGB", (300, 200), "white").save(buffer, format="PNG")
+    assert list(preview(base64.b64encode(buffer.getvalue()).decode())) == ["image/png"]

@@ -31,7 +31,7 @@ def test_one_page_holds_figures_tables_and_links(run, tmp_path):
     out = build_html_report(*run, tmp_path / "report" / "index.html")
     page = out.read_text()
     assert "Figure 2: reconstructions" in page
-    assert "data:image/png;base64,iVBOR" in page
+    assert "data:image/webp;base64,UklGR" in page
     assert "Five &lt;stimuli&gt; &amp; more" in page
     assert "<td>V1v</td>" in page
     assert "<td>0.123</td>" in page
@@ -56,7 +56,7 @@ def test_measured_results_carry_no_banner(run, tmp_path):
 def test_a_result_without_provenance_is_refused(run, tmp_path):
     notebooks, figures, tables = run
     (figures / "fig2_reconstructions.json").unlink()
-    with pytest.raises(DataError, match="fig2_reconstructions.png: expected its provenance"):
+    with pytest.raises(DataError, match="fig2_reconstructions.webp: expected its provenance"):
         build_html_report(notebooks, figures, tables, tmp_path / "index.html")
 
 
