@@ -30,7 +30,6 @@ from havir_lib.models import (
     ridge,
 )
 from havir_lib.noise_ceiling import estimate_ncsnr, zscore_within
-from havir_lib.pages import pictures
 from havir_lib.simulation import tree
 from havir_lib.targets import Targets
 from havir_lib.training import data as training_data
@@ -153,17 +152,6 @@ def test_a_new_subject_gets_that_embedding_and_the_rest_of_the_base(model):
     assert fresh.architecture["n_voxels"] == 17
     assert model.architecture["n_voxels"] == 13
     assert torch.equal(fresh.mlp.blocks[0][0].weight, model.mlp.blocks[0][0].weight)
-
-
-def test_layouts_are_compared_whatever_the_size(rng, monkeypatch):
-    monkeypatch.setattr(pictures, "PICTURES_AT_ONCE", 2)
-    coarse = rng.integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)
-    truth, made = (np.kron(coarse, np.ones((1, k, k, 1), np.uint8)) for k in (35, 20))
-    made[3] = 255 - made[3]
-    made[4] = made[4] // 2 + 100
-    found = pictures.layout_correlation(pictures.thumbnails(truth), pictures.thumbnails(made))
-    assert (found[[0, 1, 2, 4]] > 0.9).all()
-    assert found[3] < -0.9
 
 
 def test_pictures_of_the_right_size_are_left_alone(rng):

@@ -5,10 +5,18 @@ from __future__ import annotations
 import pandas as pd
 
 from havir_lib.evaluation.published import load_published
-from havir_lib.pages.pictures import chosen_of
+from havir_lib.pages.pictures import chosen_of, how_chosen
 from havir_lib.pages.publish import Drawn, Table, figure, table
 from havir_lib.pages.scores_file import save_per_image
-from havir_lib.pages.summaries import BEST_NOTE, MEAN, as_cells, compared, interval_note, ranked
+from havir_lib.pages.summaries import (
+    BEST_NOTE,
+    MEAN,
+    as_cells,
+    compared,
+    how_to_read,
+    interval_note,
+    ranked,
+)
 from havir_lib.plots import figure_ablations
 from havir_lib.plots.comparison import figure_scores
 from havir_lib.reports import tables
@@ -54,14 +62,16 @@ def figure4(run: Run) -> Drawn:
     ids = run.subject(name).test_images[chosen_of(run)]
     columns = {each: run.images(name, configuration=each).of(ids) for each in configurations(run)}
     drawn = figure_ablations(run.stimuli.images(ids), columns)
-    return Drawn(drawn, f"The full model and its ablated configurations ({name}).", columns)
+    caption = f"The full model and its ablated configurations ({name}; {how_chosen(run)})."
+    return Drawn(drawn, caption, columns)
 
 
 @figure
 def configurations_by_metric(run: Run) -> Drawn:
     """Scores of every ablated configuration."""
     frame = ranked(run, ablation_scores(run), "configuration")
-    caption = "Scores of the full model and its ablated configurations."
+    caption = "Scores of the full model and its ablated configurations; small points are single "
+    caption += f"subjects. {how_to_read(run, frame)}"
     return Drawn(figure_scores(frame, "configuration"), caption, {"scores": frame})
 
 

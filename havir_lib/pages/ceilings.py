@@ -13,7 +13,7 @@ from havir_lib.evaluation.ceilings import region_ceiling
 from havir_lib.evaluation.nearest import flat
 from havir_lib.pages.publish import Drawn, Table, figure, table
 from havir_lib.pages.regions import regions_with_role
-from havir_lib.pages.summaries import bootstrap_of
+from havir_lib.pages.summaries import bootstrap_of, how_to_read
 from havir_lib.plots.controls import figure_intervals
 from havir_lib.run import Run
 from havir_lib.run.methods import ridge_of
@@ -140,5 +140,6 @@ def figure_of_regions(run: Run) -> Drawn:
         shown, panel="panel", row="roi", colour="subject", per_row=2,
         xlabel="Score / ceiling of the same decoder",
     )  # fmt: skip
-    caption = "Decoding score of each region relative to its ceiling, per subject."
+    caption = "Decoding score of each region relative to its ceiling, per subject. "
+    caption += how_to_read(run, frame, "images")
     return Drawn(drawn, caption, {"ceilings": frame})

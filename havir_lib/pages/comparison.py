@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from havir_lib.evaluation.published import load_published
-from havir_lib.pages.pictures import chosen_of
+from havir_lib.pages.pictures import chosen_of, how_chosen
 from havir_lib.pages.publish import Drawn, Table, figure, table
 from havir_lib.pages.scores_file import save_per_image
 from havir_lib.pages.summaries import (
@@ -14,6 +14,7 @@ from havir_lib.pages.summaries import (
     PAIRED_NOTE,
     as_cells,
     compared,
+    how_to_read,
     interval_note,
     ranked,
 )
@@ -56,7 +57,8 @@ def table3(run: Run) -> Table:
 def methods_by_metric(run: Run) -> Drawn:
     """Scores of every method rerun here, per subject and on average."""
     frame = method_scores(run)
-    caption = "Scores of all methods on the same data, with bootstrap intervals."
+    caption = "Scores of all methods on the same data; small points are single subjects. "
+    caption += how_to_read(run, frame)
     return Drawn(figure_scores(frame), caption, {"scores": frame})
 
 
@@ -69,7 +71,8 @@ def figure3(run: Run) -> Drawn:
     methods = (*SHOWN[:-2], *added, *SHOWN[-2:])
     columns = {method: run.images(name, method).of(ids) for method in methods}
     drawn = figure_methods(run.stimuli.images(ids), columns)
-    return Drawn(drawn, f"The same test images of {name}, method by method.", columns)
+    caption = f"The same test images of {name}, method by method ({how_chosen(run)})."
+    return Drawn(drawn, caption, columns)
 
 
 def paired_to_all(run: Run) -> pd.DataFrame:

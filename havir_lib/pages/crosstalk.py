@@ -14,7 +14,7 @@ import pandas as pd
 
 from havir_lib.errors import ConfigError
 from havir_lib.pages.publish import Drawn, Table, figure, table
-from havir_lib.pages.summaries import PAIRED_NOTE, compared, predicted_scores
+from havir_lib.pages.summaries import PAIRED_NOTE, compared, how_to_read, predicted_scores
 from havir_lib.plots.controls import figure_intervals
 from havir_lib.plots.style import shades
 from havir_lib.run import Run
@@ -144,5 +144,6 @@ def claims_figure(run: Run) -> Drawn | str:
         frame, panel="claim", row="metric", colour="level", colours=colours, zero="no difference",
         xlabel="Difference (right: as claimed)",
     )  # fmt: skip
-    caption = "HAVIR minus the baseline of each claim, signed so that positive is as claimed."
+    caption = "HAVIR minus the baseline of each claim, signed so that positive is as claimed. "
+    caption += how_to_read(run, frame)
     return Drawn(drawn, caption, {"claims": frame})

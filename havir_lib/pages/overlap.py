@@ -14,6 +14,7 @@ from havir_lib.pages.summaries import (
     PAIRED_NOTE,
     bootstrap_of,
     compared,
+    how_to_read,
     predicted_scores,
     summarised,
 )
@@ -196,7 +197,7 @@ def clusters(run: Run) -> Drawn:
     frame = held_out_clusters(run)
     drawn = figure_intervals(frame, panel="metric", row="split", colour="method")
     caption = "Image tokens decoded with all training images, without as many at random, and "
-    caption += "without the test image's own semantic cluster."
+    caption += f"without the test image's own semantic cluster. {how_to_read(run, frame)}"
     return Drawn(drawn, caption, {"scores": frame})
 
 

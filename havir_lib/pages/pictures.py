@@ -1,73 +1,77 @@
-"""Which test images the figures show: chosen by a rule, or drawn at random."""
+"""Which test images the figures show: chosen by a rule, or drawn at random from the others."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
-from havir_lib.evaluation.correlation import paired_correlation
-from havir_lib.evaluation.nearest import flat
-from havir_lib.evaluation.preparation import resized
+from havir_lib.evaluation.metrics import higher_is_better
 from havir_lib.run import Run
 
-PICTURES_AT_ONCE = 64
-THUMBNAIL = 32
-"""Pixels; fine enough to tell where things are."""
+CHOSEN = "chosen: the best mean rank over all metrics in each of {n} groups of alike stimuli"
 
 
-def random_rows(seed: int, n_images: int, n: int) -> np.ndarray:
-    """Rows drawn at random by the run's seed, in rising order."""
+def random_rows(seed: int, n_images: int, n: int, without: np.ndarray | None = None) -> np.ndarray:
+    """Rows drawn at random by the run's seed, in rising order; none of `without`."""
     rng = np.random.default_rng([seed, 12])
-    return np.sort(rng.choice(n_images, min(n, n_images), replace=False))
+    pool = np.setdiff1d(np.arange(n_images), [] if without is None else without)
+    return np.sort(rng.choice(pool, min(n, len(pool)), replace=False))
 
 
-def chosen_rows(truth: np.ndarray, made: np.ndarray, n: int) -> np.ndarray:
-    """Test images that show the method at its best, unlike one another.
-
-    They come from the quarter whose layout is reconstructed best. The best is the first; each
-    further one is the one that looks least like those before it (mean squared difference).
+def mean_rank(scores: pd.DataFrame) -> pd.Series:
+    """Mean over metrics of each image's rank, 1 for the best; by image id.
 
     Parameters
     ----------
-    truth, made : ndarray, uint8 (m, H, W, 3)
-        Stimuli and their reconstructions.
+    scores : DataFrame
+        Columns image, metric, value.
+    """
+    wide = scores.pivot(index="image", columns="metric", values="value")
+    ranks = {name: wide[name].rank(ascending=not higher_is_better(name)) for name in wide}
+    return pd.DataFrame(ranks).mean(axis=1)
+
+
+def best_of_groups(features: np.ndarray, rank: np.ndarray, n: int) -> np.ndarray:
+    """The best row of each of `n` groups of alike rows, best first.
+
+    Parameters
+    ----------
+    features : ndarray, (m, D)
+        What is alike: Ward's clusters of these.
+    rank : ndarray, (m,)
+        Lower is better.
     n : int
     """
-    small, drawn = thumbnails(truth), thumbnails(made)
-    quality = layout_correlation(small, drawn)
-    best = np.argsort(-quality, kind="stable")[: max(n, len(quality) // 4)]
-    looks = flat(small[best])
-    chosen, distance = [0], np.inf
-    while len(chosen) < min(n, len(best)):
-        distance = np.minimum(distance, np.square(looks - looks[chosen[-1]]).mean(axis=1))
-        chosen.append(int(np.argmax(distance)))
-    return best[chosen]
+    from scipy.cluster.hierarchy import fcluster, ward  # slow to import
+
+    group = fcluster(ward(features), n, "maxclust") if 1 < n < len(rank) else np.arange(len(rank))
+    best = [np.flatnonzero(group == g)[rank[group == g].argmin()] for g in np.unique(group)]
+    return np.array(sorted(best, key=lambda row: rank[row]))[:n]
 
 
-def thumbnails(pictures: np.ndarray) -> np.ndarray:
-    """Small versions, uint8 array (n, THUMBNAIL, THUMBNAIL, 3); a few at a time in full size."""
-    parts = range(0, len(pictures), PICTURES_AT_ONCE)
-    return np.concatenate([resized(pictures[i : i + PICTURES_AT_ONCE], THUMBNAIL) for i in parts])
+def chosen_rows(run: Run, n: int) -> np.ndarray:
+    """Rows of the base subject's test images that show HAVIR at its best, unlike one another.
 
-
-def layout_correlation(truth: np.ndarray, made: np.ndarray) -> np.ndarray:
-    """Correlation of brightness gradients of each pair of pictures (n, size, size, 3): (n,)."""
-    gradients = []
-    for pictures in (truth, made):
-        grey = pictures.mean(axis=-1)
-        down, across = np.diff(grey, axis=1), np.diff(grey, axis=2)
-        gradients.append(np.concatenate([flat(down), flat(across)], axis=1))
-    return paired_correlation(*gradients)
+    Groups are of the stimuli's CLIP class tokens.
+    """
+    name = run.base_subject
+    rank = mean_rank(run.scores(name)).loc[run.images(name).image_ids].to_numpy()
+    tokens = run.test_targets(name).image_tokens[:, 0].astype(np.float32)  # (m, D)
+    return best_of_groups(tokens, rank, n)
 
 
 def chosen_of(run: Run) -> np.ndarray:
     """The chosen rows among the base subject's test images."""
-    name = run.base_subject
-    return chosen_rows(
-        run.test_stimuli(name), run.images(name).images, run.config.figures.n_examples
-    )
+    return chosen_rows(run, run.config.figures.n_examples)
+
+
+def how_chosen(run: Run) -> str:
+    """The rule of :func:`chosen_of`, for captions."""
+    return CHOSEN.format(n=len(chosen_of(run)))
 
 
 def random_of(run: Run) -> np.ndarray:
-    """Rows drawn at random among the base subject's test images."""
+    """Rows drawn at random among the base subject's test images that are not chosen."""
     n_images = len(run.subject(run.base_subject).test_images)
-    return random_rows(run.config.seed, n_images, run.config.figures.n_examples)
+    n = run.config.figures.n_examples
+    return random_rows(run.config.seed, n_images, n, chosen_of(run))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from havir_lib.pages.pictures import chosen_of, chosen_rows, random_of, random_rows
+from havir_lib.pages.pictures import chosen_of, chosen_rows, how_chosen, random_of, random_rows
 from havir_lib.pages.publish import Drawn, Table, figure, table
-from havir_lib.pages.summaries import compared, ranked
+from havir_lib.pages.summaries import compared, how_to_read, ranked
 from havir_lib.plots import figure_gallery, figure_reconstructions
 from havir_lib.plots.comparison import figure_shuffled
 from havir_lib.run import Run
@@ -17,13 +17,13 @@ SHUFFLED = ("HAVIR", "shuffled voxels")
 @figure
 def figure2(run: Run) -> Drawn:
     """Figure 2: chosen test images (caption, stimulus, one reconstruction per subject)."""
-    return _subjects_grid(run, chosen_of(run), "chosen: best layout, unlike one another")
+    return _subjects_grid(run, chosen_of(run), how_chosen(run))
 
 
 @figure
 def random(run: Run) -> Drawn:
     """The same for test images drawn at random."""
-    return _subjects_grid(run, random_of(run), "drawn at random")
+    return _subjects_grid(run, random_of(run), "drawn at random from those not chosen")
 
 
 def _subjects_grid(run: Run, rows: np.ndarray, how: str) -> Drawn:
@@ -39,13 +39,19 @@ def gallery(run: Run) -> Drawn:
     """Random reconstructions of the base subject beside chosen ones, and saying which are which."""
     name, n = run.base_subject, run.config.figures.n_random
     truth, made = run.test_stimuli(name), run.images(name).images
-    chosen = chosen_rows(truth, made, n // 2)
-    drawn = random_rows(run.config.seed, len(made), n)
+    chosen = chosen_rows(run, n // 2)
+    drawn = random_rows(run.config.seed, len(made), n, chosen)
+    groups = (
+        f"Chosen: best mean rank over all metrics, one of each of {len(chosen)} groups ({name})"
+    )
     sections = {
-        f"Chosen: best layout, and unlike one another ({name})": (truth[chosen], made[chosen]),
-        f"Drawn at random ({name}, seed {run.config.seed})": (truth[drawn], made[drawn]),
+        groups: (truth[chosen], made[chosen]),
+        f"Drawn at random from the others ({name}, seed {run.config.seed})": (
+            truth[drawn],
+            made[drawn],
+        ),
     }
-    caption = "Chosen and random reconstructions."
+    caption = "Chosen reconstructions, and others drawn at random; each below its stimulus."
     return Drawn(figure_gallery(sections), caption, {"reconstructions": made})
 
 
@@ -53,7 +59,8 @@ def gallery(run: Run) -> Drawn:
 def shuffled(run: Run) -> Drawn:
     """Real against shuffled voxels, per metric and subject."""
     scores = ranked(run, run.all_scores(SHUFFLED), "method")
-    caption = "Control: the same networks with real and with shuffled voxels."
+    caption = "Control: the same networks with real and with shuffled voxels. "
+    caption += how_to_read(run, scores, "images")
     return Drawn(figure_shuffled(scores), caption, {"scores": scores})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from havir_lib.pages.pictures import random_of
+from havir_lib.pages.pictures import random_rows
 from havir_lib.pages.publish import Drawn, Table, figure
 from havir_lib.pages.publish import table as published
 from havir_lib.pages.summaries import as_cells, interval_note, summarised
@@ -13,7 +13,8 @@ from havir_lib.run import Run
 @figure
 def pictures(run: Run) -> Drawn:
     """Stimuli, their VAE round trip, and reconstructions from their true targets."""
-    name, rows = run.base_subject, random_of(run)
+    name, n = run.base_subject, run.config.figures.n_examples
+    rows = random_rows(run.config.seed, len(run.test_stimuli(name)), n)
     columns = {
         "VAE round trip": run.images(name, "true targets", "only z'").images[rows],
         "true z and tokens": run.images(name, "true targets").images[rows],

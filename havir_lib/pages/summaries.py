@@ -101,6 +101,15 @@ def interval_note(run: Run, over_subjects: bool = True) -> str:
     )
 
 
+def how_to_read(run: Run, frame: pd.DataFrame, over: str = "images and subjects") -> str:
+    """How points and lines of a figure of intervals are read, and of how many images they are."""
+    n, percent = frame["n"].max(), 100 * run.config.evaluation.confidence
+    return (
+        f"Points: means over test images (n = {n:.0f}); lines: {percent:.0f} % bootstrap intervals "
+        f"over {over}."
+    )
+
+
 def as_cells(frame: pd.DataFrame, rows: list[str]) -> pd.DataFrame:
     """One row per method, one column per metric, ``value [low, high]``."""
     cells = [

@@ -8,7 +8,7 @@ import pandas as pd
 from havir_lib.errors import ConfigError
 from havir_lib.evaluation.metrics import METRICS
 from havir_lib.pages.publish import Drawn, Table, figure, table
-from havir_lib.pages.summaries import summarised
+from havir_lib.pages.summaries import how_to_read, summarised
 from havir_lib.plots.controls import figure_curves
 from havir_lib.plots.style import SPARE
 from havir_lib.run import Run
@@ -107,7 +107,8 @@ def curves(run: Run) -> Drawn:
         frame, panel="parameter", x="setting", colour="metric", row="kind", titles=TITLES,
         colours={name: SPARE[i % len(SPARE)] for i, name in enumerate(names)}, marks=used,
     )  # fmt: skip
-    caption = "One setting of the sampler at a time; dashed: the setting of this run."
+    caption = "One setting of the sampler at a time; dashed: the setting of this run. "
+    caption += how_to_read(run, frame, "images")
     return Drawn(drawn, caption, {"sweeps": frame})
 
 

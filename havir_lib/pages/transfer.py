@@ -13,7 +13,7 @@ from havir_lib.data.subject import Subject
 from havir_lib.errors import ConfigError
 from havir_lib.evaluation.embedding import embedding_scores
 from havir_lib.pages.publish import Drawn, Table, figure, table
-from havir_lib.pages.summaries import MEAN, overall_and_per_subject
+from havir_lib.pages.summaries import MEAN, how_to_read, overall_and_per_subject
 from havir_lib.plots.controls import figure_curves
 from havir_lib.plots.style import METHODS as METHOD_COLOURS
 from havir_lib.plots.style import ROLES
@@ -133,5 +133,6 @@ def curve(run: Run) -> Drawn:
         frame[frame["subject"] == MEAN], panel="metric", x="hours", colour="method",
         colours=CURVES, xlabel="Hours of data", ylabel="Held-out score", log=True,
     )  # fmt: skip
-    caption = "Held-out scores after some hours of a new subject's data, with bootstrap intervals."
+    caption = "Held-out scores after some hours of a new subject's data. "
+    caption += how_to_read(run, frame)
     return Drawn(drawn, caption, {"curve": frame})

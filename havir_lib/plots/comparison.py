@@ -64,7 +64,8 @@ def figure_scores(
                 ax.axvline(METRICS[metric].chance, color=MUTED, lw=0.7, ls=(0, (3, 2)), zorder=0.5)
         for ax in axes.flat[len(metrics) :]:
             ax.set_axis_off()
-        handles = _score_handles(scores, any(map(has_chance, metrics)))
+        line = reference if reference in names else None
+        handles = _score_handles(scores, any(map(has_chance, metrics)), line)
         fig.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return fig
 
@@ -127,7 +128,7 @@ def figure_published(published: pd.DataFrame) -> Figure:
                      "simulated subjects", x=0.01, ha="left", fontsize=7.5)  # fmt: skip
         handles = [
             Line2D([], [], ls="", marker="D", ms=3.4, color=INK, label="read in the work itself"),
-            Line2D([], [], ls="", marker="D", ms=3.4, mfc="white", mec=INK,
+            Line2D([], [], ls="", marker="D", ms=3.4, mfc="white", mec=MUTED,
                    label="from a secondary source"),
         ]  # fmt: skip
         fig.legend(handles=handles, loc="outside lower center", ncols=2)
@@ -195,7 +196,7 @@ def has_chance(metric: str) -> bool:
     return metric in METRICS and METRICS[metric].chance is not None
 
 
-def _score_handles(scores: pd.DataFrame, chance: bool) -> list[Line2D]:
+def _score_handles(scores: pd.DataFrame, chance: bool, reference: str | None) -> list[Line2D]:
     subjects = [s for s in dict.fromkeys(scores["subject"]) if s != MEAN]
     handles = [
         Line2D([], [], ls="", marker="o", ms=3, color=colour_of(name), label=name)
@@ -203,6 +204,9 @@ def _score_handles(scores: pd.DataFrame, chance: bool) -> list[Line2D]:
     ]
     handles.insert(0, Line2D([], [], marker="o", ms=4.6, lw=1.6, color=INK, mec="white",
                              label="mean and interval"))  # fmt: skip
+    if reference:
+        pale = tint(colour_of(reference), 0.7)
+        handles.append(Line2D([], [], color=pale, lw=0.9, label=f"{reference}'s mean"))
     if chance:
         handles.append(Line2D([], [], color=MUTED, lw=0.7, ls=(0, (3, 2)), label="chance"))
     return handles
@@ -230,8 +234,8 @@ def _block_places(keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], floa
 def _plot_published(own: pd.DataFrame, places: Mapping[tuple[str, str], float], *, ax: Axes):
     for row in own.to_dict("records"):
         y = places[row["setting"], row["method"]]
-        colour = colour_of("HAVIR") if row["method"] == "HAVIR" else MUTED
         sure = str(row.get("checked", "yes")).startswith("yes")
+        colour = INK if sure else MUTED
         ax.plot(row["value"], y, "D", ms=3.4, color=colour, mfc=colour if sure else "white",
                 mew=0.9, label=row["method"])  # fmt: skip
     firsts: dict[str, float] = {}

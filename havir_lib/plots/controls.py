@@ -141,9 +141,9 @@ def figure_curves(
         for ax, (name, group) in zip(axes.flat, places, strict=False):
             own = table[table[panel] == name]
             own = own if group is None else own[own[row] == group]
-            _curves(ax, own, x, colour, colours)
             if log:
                 ax.set_xscale("log", base=2)
+            _curves(ax, own, x, colour, colours, log)
             ticks = sorted(own[x].unique())
             ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             ax.minorticks_off()
@@ -155,14 +155,26 @@ def figure_curves(
 
 
 def _curves(
-    ax: Axes, table: pd.DataFrame, x: str, colour: str, colours: Mapping[object, str]
+    ax: Axes, table: pd.DataFrame, x: str, colour: str, colours: Mapping[object, str], log: bool
 ) -> None:
-    for name, shade in colours.items():
-        own = table[table[colour] == name].sort_values(x)
-        ax.fill_between(own[x], own["low"], own["high"], color=shade, alpha=0.12, lw=0)
-        ax.plot(own[x], own["value"], color=shade, lw=1.4, **POINT)
+    drawn = [name for name in colours if name in set(table[colour])]
+    step = _apart(table[x].unique(), len(drawn), log)
+    for level, name in enumerate(drawn):
+        own, shade = table[table[colour] == name].sort_values(x), colours[name]
+        shift = (level - (len(drawn) - 1) / 2) * step
+        at = own[x] * 2**shift if log else own[x] + shift
+        ax.vlines(at, own["low"], own["high"], color=shade, lw=1.0, alpha=0.75)
+        ax.plot(at, own["value"], color=shade, lw=1.2, **POINT)
     ax.grid(axis="y")
     ax.locator_params(axis="y", nbins=5)
+
+
+def _apart(places: np.ndarray, n: int, log: bool) -> float:
+    """How far to move curves aside so that their intervals stand beside each other."""
+    places = np.sort(np.log2(places) if log else places)
+    if n < 2 or len(places) < 2:
+        return 0.0
+    return 0.04 * float(places[-1] - places[0]) / n
 
 
 def _label(ax: Axes, title: str, group: str | None, xlabel: str, ylabel: str) -> None:

@@ -20,6 +20,7 @@ from havir_lib.plots.style import (
     ROLE_NAMES,
     ROLES,
     figure_style,
+    ink_of,
     new_figure,
     tint,
 )
@@ -148,12 +149,12 @@ def _lane(ax: Axes, role: str, y: float) -> None:
     for i, value in enumerate(rng.uniform(0.1, 0.9, 8)):
         place = (30.5, y - 8 + 2 * i)
         ax.add_patch(Rectangle(place, 3.2, 2, fc=tint(colour, value), ec="white", lw=0.5))
-    _text(ax, 32.1, y + 9.0, f"{role}\nvoxels", color=colour, weight="bold", va="bottom")
+    _text(ax, 32.1, y + 9.0, f"{role}\nvoxels", color=ink_of(role), weight="bold", va="bottom")
     _text(ax, 32.1, y - 9.2, REGIONS[role], color=MUTED, va="top")
     _arrow(ax, (34.5, y), (41.0, y), colour)
     shape = [(41.5, y - 12), (41.5, y + 12), (72, y + 9.5), (72, y - 9.5)]
     ax.add_patch(Polygon(shape, closed=True, fc=tint(colour, 0.86), ec=colour, lw=1.0))
-    _text(ax, 56.5, y + 7.2, ROLE_NAMES[role], color=colour, weight="bold")
+    _text(ax, 56.5, y + 7.2, ROLE_NAMES[role], color=ink_of(role), weight="bold")
     _text(ax, 56.5, y + 4.9, LAYERS[role], va="top", spacing=1.15)
 
 
@@ -164,7 +165,9 @@ def _latent(ax: Axes, latent: np.ndarray) -> None:
         ax.add_patch(Rectangle((78 + shift, UP - 8 + shift), 16, 16, fc=tint(colour, 0.75),
                                ec=colour, lw=0.6))  # fmt: skip
     _picture(ax, latent, 78, UP - 8, 16, 16, frame=colour)
-    _text(ax, 87, UP + 12.7, r"latent $z'_{\mathrm{img}}$", color=colour, weight="bold")
+    _text(
+        ax, 87, UP + 12.7, r"latent $z'_{\mathrm{img}}$", color=ink_of("structural"), weight="bold"
+    )
     _text(ax, 86, UP - 10.2, "(shown decoded)", color=MUTED)
 
 
@@ -181,7 +184,7 @@ def _tokens(ax: Axes) -> None:
                 place = (78 + 2.05 * column, y - 2.9 + 2.05 * row)
                 shade = tint(colour, rng.uniform(0.05, 0.9))
                 ax.add_patch(Rectangle(place, 2.05, 2.05, fc=shade, ec="white", lw=0.4))
-        _text(ax, 86.2, y + 4.8, f"{what} {name}", color=colour, weight="bold")
+        _text(ax, 86.2, y + 4.8, f"{what} {name}", color=ink_of("semantic"), weight="bold")
 
 
 def _diffusion(ax: Axes) -> None:
@@ -212,7 +215,7 @@ def _unet(ax: Axes, x: float, y: float, width: float, height: float) -> None:
     for i, tall in enumerate((8, 6, 4, 3, 4, 6, 8)):
         place = (middle - 11.2 + 3.2 * i, y + 9.3 - tall / 2)
         ax.add_patch(Rectangle(place, 2.4, tall, fc=tint(FROZEN, 0.55), ec=FROZEN, lw=0.5))
-    _text(ax, middle, y + 2.4, "cross-attention to both", color=ROLES["semantic"])
+    _text(ax, middle, y + 2.4, "cross-attention to both", color=ink_of("semantic"))
 
 
 def _result(ax: Axes, reconstruction: np.ndarray) -> None:

@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 
 from havir_lib.plots.rois import BrainMap
 from havir_lib.plots.style import (
@@ -22,6 +22,7 @@ from havir_lib.plots.style import (
     ROLES,
     colour_of,
     figure_style,
+    ink_of,
     mm_axes,
     mm_text,
     new_figure,
@@ -30,7 +31,8 @@ from havir_lib.plots.style import (
 )
 from havir_lib.plots.volumes import colour_limits, cut_coordinates, plot_cuts, plot_projection
 
-NULL_COLOUR = "#cfcfcf"
+NULL_COLOUR, NULL_EDGE = "#cfcfcf", "#8a8a8a"
+"""Outlined, since a null is often narrower than a line."""
 
 
 def figure_importance(
@@ -57,7 +59,7 @@ def figure_importance(
             top = i * block
             mm_text(fig, 1, top + 1, "AB"[i], va="top", fontweight="bold", fontsize=9)
             mm_text(fig, 6, top + 1.4, f"{ROLE_NAMES[role]}, {subject}", va="top",
-                    fontweight="bold", color=ROLES[role])  # fmt: skip
+                    fontweight="bold", color=ink_of(role))  # fmt: skip
             limits = colour_limits(brain.volume)
             _cut_row(fig, brain, role, limits, (1, top + 6, 110, 26), n=4)
             for j, axis in enumerate("xyz"):
@@ -89,12 +91,12 @@ def figure_importance_subjects(subjects: Mapping[str, Mapping[str, BrainMap]]) -
         fig = new_figure(PAGE, head + row * len(subjects) + foot, layout=None)
         for role, x in starts.items():
             mm_text(fig, x + 1, 1.2, ROLE_NAMES[role], va="top", fontweight="bold",
-                    color=ROLES[role])  # fmt: skip
+                    color=ink_of(role))  # fmt: skip
             bar = mm_axes(fig, x + 20, head + row * len(subjects) + 1, 40, 2, f"{role} scale")
             colour_bar(bar, role, (0, 1), horizontal=True)
         for i, (name, maps) in enumerate(subjects.items()):
             top = head + i * row
-            mm_text(fig, 1, top + 12, name, va="center", fontweight="bold", color=colour_of(name))
+            mm_text(fig, 1, top + 12, name, va="center", fontweight="bold", color=ink_of(name))
             for role, brain in maps.items():
                 limits = colour_limits(brain.volume)
                 _cut_row(fig, brain, role, limits, (starts[role], top, 56, row - 2), n=2)
@@ -119,9 +121,8 @@ def plot_roi_importance(summary: pd.DataFrame, role: str, *, ax: Axes) -> Axes:
     ax.barh(y, summary["q75"] - summary["q25"], 0.56, left=summary["q25"], lw=0.6,
             color=tint(ROLES[role], 0.6), edgecolor=ROLES[role])  # fmt: skip
     if "null_low" in summary:
-        for place, low, high in zip(y, summary["null_low"], summary["null_high"], strict=True):
-            ax.add_patch(Rectangle((low, place - 0.45), high - low, 0.9, color=NULL_COLOUR,
-                                   lw=0, zorder=0.5))  # fmt: skip
+        ax.barh(y, summary["null_high"] - summary["null_low"], 0.8, left=summary["null_low"],
+                color=NULL_COLOUR, edgecolor=NULL_EDGE, lw=1.6, zorder=2)  # fmt: skip
     ax.plot(summary["mean"], y, "o", ms=3.6, color=INK, mec="white", mew=0.5, zorder=4)
     labels = [f"{row.roi}  ({row.n_voxels})" for row in summary.itertuples()]
     ax.set_yticks(y, labels)
@@ -133,7 +134,7 @@ def plot_roi_importance(summary: pd.DataFrame, role: str, *, ax: Axes) -> Axes:
         Patch(fc=tint(ROLES[role], 0.6), ec=ROLES[role], label="quartiles"),
     ]
     if "null_low" in summary:
-        handles.append(Patch(color=NULL_COLOUR, label="null, 95 %"))
+        handles.append(Patch(fc=NULL_COLOUR, ec=NULL_EDGE, label="null, 95 %"))
     ax.legend(handles=handles, loc="lower right", bbox_to_anchor=(1.02, 1.0), ncols=len(handles),
               handlelength=0.9, columnspacing=0.8, handletextpad=0.35)  # fmt: skip
     return ax
@@ -177,7 +178,7 @@ def figure_agreement(data: pd.DataFrame) -> Figure:
         axes = fig.subplots(1, 2, sharey=True, sharex=True)
         for ax, role in zip(axes, ROLES, strict=True):
             plot_agreement(data[data["role"] == role], ax=ax)
-            ax.set_title(ROLE_NAMES[role], color=ROLES[role])
+            ax.set_title(ROLE_NAMES[role], color=ink_of(role))
         handles, labels = axes[0].get_legend_handles_labels()
         fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return fig

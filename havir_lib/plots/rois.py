@@ -23,11 +23,12 @@ from havir_lib.plots.style import (
     PAGE,
     ROLES,
     colour_of,
+    distinct,
     figure_style,
+    ink_of,
     mm_axes,
     mm_text,
     new_figure,
-    shades,
     tint,
 )
 from havir_lib.plots.volumes import cut_coordinates, plot_cuts
@@ -64,7 +65,7 @@ def figure_roles(subjects: Mapping[str, BrainMap]) -> Figure:
         fig.legend(handles=handles, loc="upper left", ncols=2, bbox_to_anchor=(0.11, 1.0))
         for i, (name, brain) in enumerate(subjects.items()):
             top = head + i * row
-            mm_text(fig, 1, top + 3, name, va="top", fontweight="bold", color=colour_of(name))
+            mm_text(fig, 1, top + 3, name, va="top", fontweight="bold", color=ink_of(name))
             mm_text(fig, 1, top + 7, _role_counts(brain.volume), va="top", fontsize=6.5,
                     color=MUTED, linespacing=1.4)  # fmt: skip
             for axis, n, x, width in (("z", 4, 20, 92), ("x", 3, 114, 65)):
@@ -76,14 +77,14 @@ def figure_roles(subjects: Mapping[str, BrainMap]) -> Figure:
 
 
 def figure_roi_definitions(brain: BrainMap, regions: pd.DataFrame, subject: str) -> Figure:
-    """Every region of one subject in its own shade: blues structural, oranges semantic.
+    """Every region of one subject in a colour of its own: cool ones structural, warm ones semantic.
 
     Parameters
     ----------
     brain : BrainMap
         Its volume holds the row number + 1 of each voxel's region in `regions`, 0 elsewhere.
     regions : DataFrame
-        Columns roi and role, in the order of the codes. Up to eight regions of a role can be told
+        Columns roi and role, in the order of the codes. Up to seven regions of a role can be told
         apart; give whole sets (e.g. ``floc-faces``) where there are more.
     subject : str
     """
@@ -111,8 +112,8 @@ def figure_roi_definitions(brain: BrainMap, regions: pd.DataFrame, subject: str)
 
 
 def region_colours(regions: pd.DataFrame) -> list[str]:
-    """One shade of its role's hue per region."""
-    left = {role: iter(shades(role, int((regions["role"] == role).sum()))) for role in ROLES}
+    """One colour of its role's family per region."""
+    left = {role: iter(distinct(role, int((regions["role"] == role).sum()))) for role in ROLES}
     return [next(left[role]) for role in regions["role"]]
 
 
@@ -134,7 +135,7 @@ def figure_voxel_counts(counts: pd.DataFrame) -> Figure:
         for ax, role in zip(axes, ROLES, strict=True):
             plot_voxel_counts(regions[regions["role"] == role], subjects, ax=ax)
             total = counts[(counts["role"] == role) & (counts["roi"] == "all")]
-            ax.set_title(role.capitalize(), color=ROLES[role])
+            ax.set_title(role.capitalize(), color=ink_of(role))
             if len(total):
                 ax.set_title(_range_text(total["n_voxels"]), loc="right", fontweight="normal",
                              fontsize=6.5, color=MUTED)  # fmt: skip
@@ -179,7 +180,7 @@ def figure_noise_ceiling(voxels: pd.DataFrame) -> Figure:
         axes = fig.subplots(1, 2, width_ratios=widths, sharey=True)
         for ax, role in zip(axes, ROLES, strict=True):
             plot_noise_ceiling(voxels[voxels["role"] == role], role, ax=ax)
-            ax.set_title(role.capitalize(), color=ROLES[role])
+            ax.set_title(role.capitalize(), color=ink_of(role))
         axes[0].set_ylabel("noise ceiling (% of variance)")
         axes[0].set_ylim(bottom=0)
         handles = [_marker(colour_of(name), f"{name}, median") for name in subjects]

@@ -15,8 +15,9 @@ import nibabel as nib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PolyCollection
-from matplotlib.colors import Colormap, ListedColormap
+from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -27,8 +28,8 @@ from havir_lib.plots.style import (
     PAGE,
     ROLE_NAMES,
     ROLES,
-    colour_of,
     figure_style,
+    ink_of,
     little_garbage,
     mm_axes,
     mm_text,
@@ -164,7 +165,7 @@ def figure_roles_surface(subjects: Mapping[str, SurfaceMap]) -> Figure:
                     va="top", fontsize=6.5, color=MUTED)  # fmt: skip
         for i, (name, shown) in enumerate(subjects.items()):
             top = head + i * row
-            mm_text(fig, 1, top + 9, name, va="top", fontweight="bold", color=colour_of(name))
+            mm_text(fig, 1, top + 9, name, va="top", fontweight="bold", color=ink_of(name))
             for column, (side, view) in enumerate(views):
                 ax = mm_axes(fig, 20 + wide * column, top, wide - 1, row - 1,
                              f"{name} {side} {view}")  # fmt: skip
@@ -182,24 +183,39 @@ def figure_importance_standard(subjects: Mapping[str, Mapping[str, StandardMap]]
     subjects : mapping
         Subject → role → map of voxel importance (NaN: not used).
     """
-    head, row, foot = 8.0, 22.0, 4.0
+    head, row, foot = 8.0, 22.0, 9.0
     lines = [(name, role, m) for name, maps in subjects.items() for role, m in maps.items()]
     with figure_style():
         fig = new_figure(PAGE, head + row * len(lines) + foot, layout=None)
         _standard_headings(fig)
         for i, (name, role, shown) in enumerate(lines):
             top = head + i * row
-            mm_text(fig, 1, top + 6, name, va="top", fontweight="bold", color=colour_of(name))
-            mm_text(fig, 1, top + 10, ROLE_NAMES[role], va="top", fontsize=6.5, color=ROLES[role])
+            mm_text(fig, 1, top + 6, name, va="top", fontweight="bold", color=ink_of(name))
+            mm_text(fig, 1, top + 10, ROLE_NAMES[role], va="top", fontsize=6.5, color=ink_of(role))
+            mm_text(fig, 1, top + 13, " and ".join(ROLE_VIEWS[role]), va="top", fontsize=6.5,
+                    color=MUTED)  # fmt: skip
             _standard_row(fig, top, row, role, shown)
-        mm_text(fig, 1, head + row * len(lines) + 1,
-                "Pale to dark: 1st to 99th percentile of each map.", va="top", fontsize=6.5,
-                color=MUTED)  # fmt: skip
+        _scales(fig, head + row * len(lines) + 1)
     return fig
 
 
+def _scales(fig: Figure, top: float) -> None:
+    """A colour bar for each role."""
+    for role, x in zip(ROLES, (44, 120), strict=True):
+        bar = mm_axes(fig, x, top, 36, 2, f"{role} scale")
+        colours = ScalarMappable(Normalize(0, 1), role_map(role))
+        scale = fig.colorbar(colours, cax=bar, orientation="horizontal")
+        scale.outline.set_visible(False)
+        scale.set_ticks((0, 1), labels=["1st percentile of a map", "99th"])
+
+
 def _standard_headings(fig: Figure) -> None:
-    for x, text in ((44, "MNI glass brain"), (92, "fsaverage5, left"), (150, "right")):
+    headings = (
+        (44, "MNI, from the right"),
+        (92, "fsaverage5, left hemisphere"),
+        (150, "fsaverage5, right hemisphere"),
+    )
+    for x, text in headings:
         mm_text(fig, x, 2, text, ha="center", va="top", fontsize=6.5, color=MUTED)
 
 

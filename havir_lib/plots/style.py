@@ -77,6 +77,14 @@ METHODS = {
     "true targets": "#6A4C93",
 }
 
+DISTINCT = {
+    "structural": ("#08306b", "#4292c6", "#00573f", "#2fae8f", "#54278f", "#9e8ac8", "#9fd0f0"),
+    "semantic": ("#7a1f00", "#e6550d", "#d49b00", "#c2306a", "#f49a76", "#8a6a2f", "#f3c35a"),
+}
+"""Regions of a role side by side: cool hues structural, warm ones semantic; dark beside light."""
+READABLE = 4.5
+"""Least contrast of text on white (WCAG 2, level AA)."""
+
 SPARE = ("#56B4E9", "#E69F00", "#CC79A7", "#009E73", "#6A4C93", "#8C6D31", "#5F8A8B", "#B55D60")
 
 
@@ -178,6 +186,26 @@ def role_map(role: str) -> LinearSegmentedColormap:
     hue = ROLES[role]
     stops = [_mix(hue, "white", 0.82), _mix(hue, "white", 0.35), hue, _mix(hue, "black", 0.55)]
     return LinearSegmentedColormap.from_list(f"havir_{role}", stops)
+
+
+def distinct(role: str, n: int) -> list[str]:
+    """`n` colours of a role's family, for regions that lie side by side; pale where they recur."""
+    hues = DISTINCT[role]
+    return [tint(hues[i % len(hues)], 0.45 * min(i // len(hues), 1)) for i in range(n)]
+
+
+def contrast(colour: str) -> float:
+    """Contrast of a colour on white, 1 to 21 (WCAG 2)."""
+    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in to_rgb(colour)]
+    red, green, blue = linear
+    return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
+
+
+def ink_of(name: str) -> str:
+    """The colour of a name for text: :func:`colour_of`, as much darker as reading it takes."""
+    colour = colour_of(name)
+    shades_of_it = (_mix(colour, "black", amount / 20) for amount in range(21))
+    return next(shade for shade in shades_of_it if contrast(shade) >= READABLE)
 
 
 def tint(colour: str, amount: float) -> str:

@@ -14,6 +14,7 @@ from havir_lib.plots.style import (
     ROLES,
     colour_of,
     figure_style,
+    ink_of,
     new_figure,
     tint,
 )
@@ -33,17 +34,24 @@ def figure_training(history: pd.DataFrame) -> Figure:
     with figure_style():
         fig = new_figure(PAGE, 62)
         axes = fig.subplots(1, len(branches), squeeze=False)[0]
+        alone = subjects[0] if len(subjects) == 1 else ""
         for ax, branch in zip(axes, branches, strict=True):
             plot_training(history[history["branch"] == branch], ax=ax)
-            ax.set_title(ROLE_NAMES[branch], color=ROLES[branch])
-        handles = [Line2D([], [], color=colour_of(name), label=name) for name in subjects]
+            ax.set_title(f"{ROLE_NAMES[branch]} {alone}".strip(), color=ink_of(branch))
+        colour = colour_of(alone) if alone else INK
+        handles = [] if alone else [_line(colour_of(name), name) for name in subjects]
         handles += [
-            Line2D([], [], color=INK, label="validation"),
-            Line2D([], [], color=tint(INK, 0.5), lw=0.8, ls=(0, (3, 1.5)), label="training"),
-            Line2D([], [], ls="", marker="o", ms=4, mfc="white", mec=INK, label="best epoch, kept"),
-        ]
+            _line(colour, "validation"),
+            Line2D([], [], color=tint(colour, 0.4), lw=0.8, ls=(0, (3, 1.5)), label="training"),
+            Line2D([], [], ls="", marker="o", ms=4, mfc="white", mec=colour,
+                   label="best epoch, kept"),
+        ]  # fmt: skip
         fig.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return fig
+
+
+def _line(colour: str, label: str) -> Line2D:
+    return Line2D([], [], color=colour, label=label)
 
 
 def plot_training(history: pd.DataFrame, *, ax: Axes) -> Axes:

@@ -12,9 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 
 from havir_lib.errors import ShapeError
-from havir_lib.plots.style import MUTED, figure_style, little_garbage
+from havir_lib.plots.style import INK, MUTED, figure_style, little_garbage
 
 AXES = {"x": 0, "y": 1, "z": 2}
+ENDS = {"x": "PA", "y": "LR", "z": "LR"}
+"""Letters for the left and right edge: posterior, anterior, left, right."""
+SEEN = {"x": "all, from the side", "y": "all, from behind", "z": "all, from above"}
 SHOWN_PERCENTILES = (1, 99)
 FINE_MM = 1.5  # the anatomy is drawn at this resolution; the map keeps its own voxels
 
@@ -104,9 +107,26 @@ def plot_cuts(
             black_bg=False,
         )
         for place, cut in display.axes.items():
-            cut.ax.text(0.5, -0.02, f"{axis} = {place:.0f} mm", transform=cut.ax.transAxes,
-                        ha="center", va="top", fontsize=6.5, color=MUTED)  # fmt: skip
+            _below(cut.ax, _named_cut(axis, place))
+        _ends(next(iter(display.axes.values())).ax, axis)
     return ax
+
+
+def _named_cut(axis: str, place: float) -> str:
+    side = {"x": "left" if place < 0 else "right"}.get(axis, "")
+    return f"{side} {axis} = {place:.0f} mm".strip()
+
+
+def _below(ax: Axes, text: str, x: float = 0.5, ha: str = "center") -> None:
+    ax.text(x, -0.02, text, transform=ax.transAxes, ha=ha, va="top", fontsize=6.5, color=MUTED)
+
+
+def _ends(ax: Axes, axis: str) -> None:
+    """What lies at the left and right edge of a picture: the subject's left is left."""
+    for x, ha, letter in zip((0.0, 1.0), ("left", "right"), ENDS[axis], strict=True):
+        ground = {"fc": "white", "ec": "none", "pad": 0.6, "alpha": 0.8}
+        ax.text(x, 1.0, letter, transform=ax.transAxes, ha=ha, va="top", fontsize=6.5, color=INK,
+                bbox=ground)  # fmt: skip
 
 
 def plot_projection(
@@ -137,6 +157,8 @@ def plot_projection(
               interpolation="nearest", zorder=2)  # fmt: skip
     ax.set_aspect("equal")
     ax.set_axis_off()
+    _below(ax, SEEN[axis])
+    _ends(ax, axis)
     return ax
 
 

@@ -1,4 +1,5 @@
 import matplotlib as mpl
+import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
@@ -11,7 +12,10 @@ from havir_lib.plots.style import (
     ROLES,
     SUBJECTS,
     colour_of,
+    contrast,
+    distinct,
     figure_style,
+    ink_of,
     label_of,
     new_figure,
     role_map,
@@ -39,6 +43,25 @@ def test_figures_are_sized_in_millimetres():
 @pytest.mark.parametrize("table", [ROLES, SUBJECTS, CONFIGURATIONS, METHODS])
 def test_colours_within_a_table_differ(table):
     assert len(set(table.values())) == len(table)
+
+
+@pytest.mark.parametrize("name", [*ROLES, *SUBJECTS, *CONFIGURATIONS, *METHODS, "a new method"])
+def test_names_in_their_colour_can_be_read(name):
+    assert contrast(ink_of(name)) >= 4.5
+    assert contrast("white") == pytest.approx(1)
+    assert contrast("black") == pytest.approx(21)
+
+
+def test_a_colour_that_can_be_read_stays_as_it_is():
+    assert ink_of("subj01") == SUBJECTS["subj01"].lower()
+
+
+@pytest.mark.parametrize("role", sorted(ROLES))
+def test_regions_side_by_side_differ(role):
+    colours = [np.array(to_rgb(colour)) for colour in distinct(role, 7)]
+    apart = [np.abs(a - b).sum() for i, a in enumerate(colours) for b in colours[:i]]
+    assert min(apart) > 0.3
+    assert len(set(distinct(role, 14))) == 14
 
 
 def test_colours_are_fixed_by_name():
