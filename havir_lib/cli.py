@@ -198,6 +198,10 @@ def simulate(
     overrides: Overrides = "{}",
     layout: Annotated[str, typer.Option(help="nsd, or bids: a folder of one's own")] = "nsd",
     to: Annotated[Path | None, typer.Option(help="with bids: a folder for it")] = None,
+    captions: Annotated[bool, typer.Option(help="with bids: whether to write any")] = True,
+    uneven: Annotated[
+        int | None, typer.Option(help="with bids: seed by which sessions are cut short")
+    ] = None,
 ) -> None:
     """Write the simulated subjects of a profile to disk, and print where."""
     opened = _open(profile, overrides)
@@ -208,7 +212,8 @@ def simulate(
         raise ConfigError(f"Expected --layout nsd, or --layout bids --to FOLDER; found {layout!r}.")
     from havir_lib.data.export import export_own
 
-    typer.echo(export_own(opened.reader, to.expanduser(), opened.subjects))
+    n_captions = opened.config.targets.captions_per_image if captions else 0
+    typer.echo(export_own(opened.reader, to.expanduser(), opened.subjects, n_captions, uneven))
 
 
 @app.command()

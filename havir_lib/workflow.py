@@ -38,10 +38,11 @@ AFTER = {
     "09_interpretability": ["04_structural_generator", "05_semantic_extractor"],
     "10_controls": ["07_sota_comparison", "08_ablations"],
     "11_make_it_yours": ["07_sota_comparison", "10_controls"],
+    "12_your_own_subject": ["07_sota_comparison", "11_make_it_yours"],
 }
-FULL_ONLY = ("10_controls", "11_make_it_yours")
+FULL_ONLY = ("10_controls", "11_make_it_yours", "12_your_own_subject")
 """Notebooks that run only with ``comparison.full``."""
-ALONE = ("00_start_here", "10_controls", "11_make_it_yours")
+ALONE = ("00_start_here", "10_controls", "11_make_it_yours", "12_your_own_subject")
 """Notebooks that nothing can run beside; they use ``resources.threads_alone`` cores."""
 WITHOUT_GPU = ("00_start_here", "01_roi_definition", "02_voxel_counts")
 """Notebooks that run no network."""

@@ -84,7 +84,16 @@ class Anatomy:
         if not self.signal.is_file():
             return (otherwise > 0).astype(np.float32)
         signal = read_volume(self.signal, f"Noise ceiling of {self.subject}", grid).values
-        return (np.nan_to_num(signal) > 0).astype(np.float32)
+        return without_holes(np.nan_to_num(signal) > 0).astype(np.float32)
+
+
+def without_holes(mask: np.ndarray) -> np.ndarray:
+    """A mask (X, Y, Z) with gaps of up to four voxels closed: single voxels may lack a signal."""
+    from scipy import ndimage  # slow to import
+
+    wide = np.pad(mask, 3)
+    closed = ndimage.binary_closing(wide, iterations=2)[3:-3, 3:-3, 3:-3]
+    return ndimage.binary_fill_holes(closed | mask)
 
 
 def anatomy_of(layout: NsdLayout, subject: str) -> Anatomy:

@@ -21,6 +21,7 @@ def export_own(
     folder: Path,
     subjects: Sequence[str],
     n_captions: int = 5,
+    uneven: int | None = None,
 ) -> Path:
     """Write subjects of a data set into a folder of one's own.
 
@@ -35,6 +36,9 @@ def export_own(
     subjects : sequence of str
     n_captions : int
         0 to write none.
+    uneven : int, optional
+        Seed by which sessions lose their last trials, up to six in ten, as if scans had been cut
+        short: sessions of unequal length, and images with fewer repeats.
 
     Returns
     -------
@@ -44,7 +48,7 @@ def export_own(
     folder = Path(folder)
     if (folder / "dataset.json").exists():
         raise DataError(f"{folder}: expected no data set there, found one. Choose another folder.")
-    shown = [reader.trials(name) for name in subjects]
+    shown = [_cut_short(reader.trials(name), uneven) for name in subjects]
     _write_pictures(reader.stimuli, np.unique(np.concatenate([x["image"] for x in shown])), folder,
                     n_captions)  # fmt: skip
     for name, trials in zip(subjects, shown, strict=True):
@@ -52,6 +56,16 @@ def export_own(
     about = {"unit": "percent", "normalised": reader.normalised, "simulated": reader.simulated}
     write_json(folder / "dataset.json", about)  # last: it marks the rest done
     return folder
+
+
+def _cut_short(trials: pd.DataFrame, seed: int | None) -> pd.DataFrame:
+    """Trials without the last ones of each session."""
+    if seed is None:
+        return trials
+    rng = np.random.default_rng(seed)
+    lengths = trials.groupby("session").size()
+    kept = {n: rng.integers(-(-2 * length // 5), length + 1) for n, length in lengths.items()}
+    return trials[trials["trial"] < trials["session"].map(kept)]
 
 
 def named(image: int) -> str:
@@ -90,7 +104,8 @@ def _write_subject(reader: Reader, name: str, trials: pd.DataFrame, folder: Path
         _save(nib.Nifti1Image(ncsnr.astype(np.float32), affine), place / f"{own}_ncsnr.nii.gz")
     ijk = np.argwhere(inside)
     for session in tqdm(reader.sessions(name), f"{own}: betas", unit="session"):
-        values = reader.betas(name, session, ijk) * np.float32(reader.unit(name))
+        kept = trials.loc[trials["session"] == session, "trial"].to_numpy()
+        values = reader.betas(name, session, ijk)[kept] * np.float32(reader.unit(name))
         volume = np.full((*grid.shape, len(values)), np.nan, np.float32)
         volume[tuple(ijk.T)] = values.T
         _save(nib.Nifti1Image(volume, affine),

@@ -137,9 +137,9 @@ def figure5(run: Run) -> Drawn:
     maps = {branch: importance_volume(run, name, branch) for branch in BRANCHES}
     summaries = {branch: by_region(run, name, branch) for branch in BRANCHES}
     caption = (
-        f"Weight norm of each voxel in {name}: A structural branch, B semantic branch. Right: mean, "
-        "quartiles and 5th to 95th percentile over the voxels of a region (their number in "
-        "brackets); null: 95 % of the region's means in networks that were not trained."
+        f"Weight norm of each voxel in {name}: A structural branch, B semantic branch. Right: "
+        "mean, quartiles and 5th to 95th percentile over the voxels of a region (how many, in "
+        "brackets); null: 95 % of a region's means in untrained networks."
     )
     made_from = {branch: item.volume for branch, item in maps.items()}
     return Drawn(figure_importance(maps, summaries, name), caption, made_from)

@@ -130,7 +130,7 @@ PAGES: tuple[Page, ...] = (
         ("table", "claims", "claims.table_of_claims"),
     ),
 )
-ALSO = ("10_controls", "11_make_it_yours")
+ALSO = ("10_controls", "11_make_it_yours", "12_your_own_subject")
 """Notebooks that show figures and tables of other notebooks again."""
 
 

@@ -14,9 +14,14 @@ from havir_lib.run import Run
 
 
 def regions_with_role(run: Run, name: str) -> pd.DataFrame:
-    """Labelled regions (roi_set, roi, role) of the sets and labels that the roles name."""
-    regions = roi_table([run.subject(name)])
-    labelled = regions[regions["roi"] != regions["roi_set"]]
+    """Regions (roi_set, roi, role) of the sets and labels that the roles name.
+
+    Of a set with a table of labels, these; a set that is one mask is a region itself.
+    """
+    subject = run.subject(name)
+    regions = roi_table([subject])
+    masks = [name for name in regions["roi_set"].unique() if not subject.labels.get(name)]
+    labelled = regions[(regions["roi"] != regions["roi_set"]) | regions["roi_set"].isin(masks)]
     parts = []
     for role in ("structural", "semantic"):
         named = getattr(run.config.data.roles, role)
@@ -29,7 +34,7 @@ def region_labels(run: Run) -> pd.DataFrame:
     """Every region that feeds a branch: columns roi, set, label (its integer in the file), role."""
     name = run.base_subject
     regions, labels_of = regions_with_role(run, name), run.subject(name).labels
-    labels = [labels_of[row.roi_set][row.roi] for row in regions.itertuples()]
+    labels = [labels_of.get(row.roi_set, {}).get(row.roi, 1) for row in regions.itertuples()]
     return regions.rename(columns={"roi_set": "set"}).assign(label=labels)
 
 

@@ -77,7 +77,7 @@ def plot_cuts(
     volume : array, shape (X, Y, Z)
         NaN and zero are transparent.
     background : array, shape (X, Y, Z)
-        Anatomy or mean image on the same grid.
+        Anatomy or mean image on the same grid; of two values, its outline is drawn.
     affine : array, shape (4, 4)
     axis, cuts
         See :func:`cut_coordinates`.
@@ -89,10 +89,11 @@ def plot_cuts(
 
     _check_grid(volume, background)
     shown = np.nan_to_num(np.asarray(volume, dtype=np.float32))
+    outline = len(np.unique(background)) <= 2  # there is no picture
     with figure_style(), little_garbage():
         display = plot_img(
             nib.Nifti1Image(shown, affine),
-            bg_img=_fine(background, affine),
+            bg_img=None if outline else _fine(background, affine),
             cut_coords=cuts,
             display_mode=axis,
             axes=ax,
@@ -106,6 +107,9 @@ def plot_cuts(
             colorbar=False,
             black_bg=False,
         )
+        if outline:
+            edge = nib.Nifti1Image(_float(background), affine)
+            display.add_contours(edge, levels=[0.5], colors=[MUTED], linewidths=0.6)
         for place, cut in display.axes.items():
             _below(cut.ax, _named_cut(axis, place))
         _ends(next(iter(display.axes.values())).ax, axis)

@@ -40,6 +40,7 @@ def folder(tmp_path_factory):
         make_bare(root, config, name)
     profile = config.model_dump(mode="json") | {"simulation": None, "profile": "own"}
     profile["data"]["root"] = None
+    profile["weights"]["small_for_photographs"] = True
     (place / "own.yaml").write_text(yaml.safe_dump(profile))
     return place
 

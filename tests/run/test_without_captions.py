@@ -9,7 +9,7 @@ from havir_lib.config import load_config
 from havir_lib.data.export import export_own
 from havir_lib.errors import ConfigError, DataError
 from havir_lib.evaluation.embedding import embedding_scores
-from havir_lib.pages import ablations, branches, captions, claims
+from havir_lib.pages import ablations, branches, captions, claims, importance, regions, voxels
 from havir_lib.training import branch_settings
 from tests.conftest import SMALL
 
@@ -87,3 +87,16 @@ def test_the_notebooks_cells_about_text_still_run(silent):
     said = captions.predicted_captions(silent, NAME)
     assert set(said["predicted"]) == {""}
     assert silent.test_targets(NAME).text_tokens.shape[1] == 1
+
+
+def test_one_mask_per_region_is_enough_for_tables_and_figures(silent):
+    """Regions without a table of labels are regions themselves."""
+    found = regions.region_labels(silent)
+    roles = silent.config.data.roles
+    assert set(found["roi"]) == {*roles.structural, *roles.semantic}
+    assert set(found["label"]) == {1}
+    counts = voxels.voxel_counts(silent)
+    assert set(counts["roi"]) == {*found["roi"], "all"}
+    assert len(importance.by_region(silent, NAME, "semantic")) > 0
+    for make in (regions.table1, voxels.table2, voxels.counts, voxels.ceilings):
+        assert make(silent) is not None
