@@ -38,15 +38,21 @@ SMALL = {
 
 def pytest_addoption(parser):
     report.add_option(parser)
+    parser.addoption("--slow", action="store_true", help="run tests that take minutes, too")
 
 
 def pytest_configure(config):
     report.configure(config)
+    config.addinivalue_line("markers", "slow: takes minutes; runs with --slow")
 
 
 def pytest_collection_modifyitems(config, items):
     """The longest file first: one process runs it while the other does everything else."""
     report.select(config, items)
+    if not config.getoption("--slow"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        items[:] = [item for item in items if item not in slow]
+        config.hook.pytest_deselected(items=slow)
     items.sort(key=lambda item: item.path.name != LONGEST)
 
 

@@ -99,6 +99,11 @@ class Subject:
         return Grid(self.shape, self.affine)
 
     @property
+    def has_places(self) -> bool:
+        """Whether it is known where the voxels lie; else the grid is a row of them."""
+        return tuple(self.shape[1:]) != (1, 1)
+
+    @property
     def content(self) -> list:
         """Everything that a model trained on this subject depends on."""
         used = self.trials[["session", "image", "is_test", "is_train"]].to_numpy(dtype=np.int64)

@@ -31,6 +31,14 @@ def brain_map(run: Run, name: str, values: np.ndarray, voxels=slice(None)) -> Br
     )
 
 
+def without_places(run: Run, names: Sequence[str]) -> str:
+    """Why no maps can be drawn, as a sentence; empty if they can."""
+    lost = [name for name in names if not run.subject(name).has_places]
+    if not lost:
+        return ""
+    return f"Maps are left out: where the voxels of {', '.join(lost)} lie is not known."
+
+
 def without_anatomy(run: Run, names: Sequence[str]) -> str:
     """A sentence about subjects whose anatomy is not there; empty if all have it."""
     lost = {name: run.subject(name).anatomy.lacks(ANATOMY) for name in names}

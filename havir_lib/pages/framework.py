@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from havir_lib.data.zscore import WHAT_IT_SEES
@@ -11,6 +12,7 @@ from havir_lib.pages.pictures import random_rows
 from havir_lib.pages.publish import Drawn, figure
 from havir_lib.plots import figure_contact_sheet
 from havir_lib.plots.framework import FrameworkPictures, figure_framework, role_slice
+from havir_lib.plots.rois import BrainMap
 from havir_lib.run import Run
 
 
@@ -33,12 +35,20 @@ def overview(run: Run) -> pd.DataFrame:
     ).to_frame()
 
 
+NO_PLACES = np.full((60, 60, 3), 225, np.uint8)
+"""Instead of a slice, where it is not known where voxels lie."""
+
+
 @figure
 def stimuli(run: Run) -> Drawn:
     """A contact sheet of test stimuli."""
     pictures = run.test_stimuli(run.base_subject)[:16]
     sheet = figure_contact_sheet(pictures, per_row=8)
     return Drawn(sheet, "Stimuli of the test set.", {"stimuli": pictures})
+
+
+def _slice(maps: BrainMap) -> np.ndarray:
+    return role_slice(maps.background, maps.volume)
 
 
 @figure
@@ -49,9 +59,10 @@ def framework(run: Run) -> Drawn:
     row = int(random_rows(run.config.seed, len(truth), 1)[0])
     made = run.images(name, "true targets").images[row]
     latent = run.images(name, "true targets", "only z'").images[row]
-    maps = role_volume(run, name)
+    known = run.subject(name).has_places
+    brain = _slice(role_volume(run, name)) if known else NO_PLACES
     pictures = FrameworkPictures(
-        brain=role_slice(maps.background, maps.volume),
+        brain=brain,
         stimulus=truth[row],
         latent=latent,
         reconstruction=made,

@@ -22,7 +22,7 @@ from havir_lib.interpretation import (
 from havir_lib.io import load_arrays
 from havir_lib.models import build_embedding
 from havir_lib.models.build import Model
-from havir_lib.pages.brain_maps import brain_map
+from havir_lib.pages.brain_maps import brain_map, without_places
 from havir_lib.pages.publish import Drawn, Table, figure, table
 from havir_lib.pages.regions import regions_with_role
 from havir_lib.pages.summaries import bootstrap_of
@@ -131,9 +131,11 @@ def importance_volume(run: Run, name: str, branch: Branch) -> BrainMap:
 
 
 @figure
-def figure5(run: Run) -> Drawn:
+def figure5(run: Run) -> Drawn | str:
     """Figure 5: importance maps of the base subject."""
     name = run.base_subject
+    if lost := without_places(run, [name]):
+        return lost
     maps = {branch: importance_volume(run, name, branch) for branch in BRANCHES}
     summaries = {branch: by_region(run, name, branch) for branch in BRANCHES}
     caption = (
@@ -146,9 +148,13 @@ def figure5(run: Run) -> Drawn:
 
 
 @figure
-def figure6(run: Run) -> Drawn:
+def figure6(run: Run) -> Drawn | str:
     """Figure 6: importance maps of the other subjects."""
     others = [name for name in run.subjects if not run.is_base(name)]
+    if not others:
+        return "There are no other subjects, whose maps Figure 6 would show."
+    if lost := without_places(run, others):
+        return lost
     maps = {
         name: {branch: importance_volume(run, name, branch) for branch in BRANCHES}
         for name in others
@@ -203,9 +209,10 @@ def truth_of(run: Run, name: str) -> tuple[str, np.ndarray]:
 
 @table
 def validity_table(run: Run) -> Table:
-    """How well each kind of importance map agrees with the truth, where the truth is known."""
-    caption = "Spearman correlation of voxel importance with the signal that is really there."
-    return Table(agreement(run), caption)
+    """How well each kind of importance map agrees with the truth, or with the noise ceiling."""
+    frame = agreement(run)
+    caption = f"Spearman correlation of voxel importance with the {frame['truth'].iloc[0]}."
+    return Table(frame, caption)
 
 
 @figure
@@ -214,7 +221,7 @@ def validity(run: Run) -> Drawn:
     frame = agreement(run)
     percent = 100 * run.config.evaluation.confidence
     caption = (
-        "Agreement of each kind of map with the signal that is really there: rank correlation over "
+        f"Agreement of each kind of map with the {frame['truth'].iloc[0]}: rank correlation over "
         f"voxels; lines: {percent:.0f} % bootstrap intervals over voxels."
     )
     return Drawn(figure_agreement(frame), caption, {"agreement": frame})

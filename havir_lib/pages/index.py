@@ -50,8 +50,8 @@ PAGES: tuple[Page, ...] = (
     *_of(
         "01_roi_definition",
         ("table", "table1_rois", "regions.table1"),
-        ("figure", "roi_maps", "regions.role_maps"),
-        ("figure", "roi_definitions", "regions.definitions"),
+        ("figure", "roi_maps", "regions.role_maps", False),
+        ("figure", "roi_definitions", "regions.definitions", False),
         ("figure", "roi_maps_surface", "standard_space.roles_on_surface", False),
     ),
     *_of(
@@ -104,8 +104,8 @@ PAGES: tuple[Page, ...] = (
     ),
     *_of(
         "09_interpretability",
-        ("figure", "fig5_interpretability_base", "importance.figure5"),
-        ("figure", "fig6_interpretability_others", "importance.figure6"),
+        ("figure", "fig5_interpretability_base", "importance.figure5", False),
+        ("figure", "fig6_interpretability_others", "importance.figure6", False),
         ("figure", "importance_standard_space", "standard_space.importance_maps", False),
         ("table", "map_validity", "importance.validity_table"),
         ("figure", "map_validity", "importance.validity"),

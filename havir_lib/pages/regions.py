@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from havir_lib.data import roi_table
-from havir_lib.pages.brain_maps import brain_map, role_volume, without_anatomy
+from havir_lib.pages.brain_maps import brain_map, role_volume, without_anatomy, without_places
 from havir_lib.pages.publish import Drawn, Table, figure, table
 from havir_lib.plots.rois import ROLE_CODES, figure_roi_definitions, figure_roles
 from havir_lib.reports import tables
@@ -46,8 +46,10 @@ def table1(run: Run) -> Table:
 
 
 @figure
-def role_maps(run: Run) -> Drawn:
+def role_maps(run: Run) -> Drawn | str:
     """Where structural and semantic voxels lie in each subject's own brain."""
+    if lost := without_places(run, run.subjects):
+        return lost
     maps = {name: role_volume(run, name) for name in run.subjects}
     caption = "Structural and semantic voxels of each subject, in its own space."
     caption += without_anatomy(run, run.subjects)
@@ -55,9 +57,11 @@ def role_maps(run: Run) -> Drawn:
 
 
 @figure
-def definitions(run: Run) -> Drawn:
+def definitions(run: Run) -> Drawn | str:
     """Every region that feeds a branch, in the base subject's own brain."""
     name = run.base_subject
+    if lost := without_places(run, [name]):
+        return lost
     subject, roles = run.subject(name), run.config.data.roles
     regions = pd.DataFrame(
         [(roi, role) for role in ROLE_CODES for roi in getattr(roles, role)],

@@ -146,7 +146,8 @@ def plot_agreement(data: pd.DataFrame, *, ax: Axes) -> Axes:
     Parameters
     ----------
     data : DataFrame
-        Columns map (kind of map), subject, rho, low, high.
+        Columns map (kind of map), subject, rho, low, high and, if it says more than that it is
+        the true signal, truth.
     ax : Axes
     """
     kinds = list(dict.fromkeys(data["map"]))
@@ -160,7 +161,8 @@ def plot_agreement(data: pd.DataFrame, *, ax: Axes) -> Axes:
     ax.axvline(0, color=MUTED, lw=0.6)
     ax.set_yticks(np.arange(len(kinds))[::-1], kinds)
     ax.tick_params(axis="y", length=0)
-    ax.set_xlabel(r"rank correlation with the true signal ($\rho$)", parse_math=True)
+    truth = data["truth"].iloc[0] if "truth" in data else "true signal"
+    ax.set_xlabel(f"rank correlation with the {truth}")
     ax.grid(axis="x")
     return ax
 

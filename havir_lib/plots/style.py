@@ -79,7 +79,7 @@ METHODS = {
 
 DISTINCT = {
     "structural": ("#08306b", "#4292c6", "#00573f", "#2fae8f", "#54278f", "#9e8ac8", "#9fd0f0"),
-    "semantic": ("#7a1f00", "#e6550d", "#d49b00", "#c2306a", "#f49a76", "#8a6a2f", "#f3c35a"),
+    "semantic": ("#7a1f00", "#f16913", "#c2306a", "#e0b000", "#8a6a2f", "#f7a8a0", "#ffe28a"),
 }
 """Regions of a role side by side: cool hues structural, warm ones semantic; dark beside light."""
 READABLE = 4.5

@@ -68,4 +68,4 @@ def test_a_new_folder_explains_itself(tmp_path):
         write_template(tmp_path / "mine", "sub-P01")
     with pytest.raises(ConfigError, match="such as sub-P01"):
         write_template(tmp_path / "other", "P01")
-    assert NOTE.read_text().count("| yes |") == 6
+    assert NOTE.read_text().count("| yes |") == 5

@@ -16,7 +16,7 @@ from havir_lib.plots import (
     figure_training,
 )
 from havir_lib.plots.comparison import plot_scores
-from havir_lib.plots.style import METHODS, SMALLEST_TYPE, new_figure
+from havir_lib.plots.style import INK, METHODS, SMALLEST_TYPE, SUBJECTS, new_figure
 from havir_lib.plots.training import plot_training
 
 
@@ -79,7 +79,7 @@ def test_published_numbers_keep_settings_and_sources_apart():
     points = [(line.get_label(), line.get_xdata()[0], to_hex(line.get_markerfacecolor()))
               for line in ax.lines]  # fmt: skip
     assert ("MindEye2", 0.42, "#ffffff") in points  # open: not checked at the source
-    assert ("HAVIR", 0.332, METHODS["HAVIR"]) in points
+    assert ("HAVIR", 0.332, INK) in points
     heights = {t.get_text(): t.get_position()[1] for t in ax.texts}
     assert heights["40h"] > heights["1h"] > heights["not stated"]
     assert "not comparable" in fig.get_suptitle()
@@ -106,8 +106,11 @@ def test_training_curves_mark_the_best_epoch():
     assert lines["subj05 training"].get_linestyle() != lines["subj05 validation"].get_linestyle()
     fig = figure_training(pd.concat([history, history.assign(branch="semantic")]))
     assert [ax.get_title(loc="left") for ax in fig.axes] == [
-        "Structural Generator", "Semantic Extractor",
+        "Structural Generator subj05", "Semantic Extractor subj05",
     ]  # fmt: skip
+    legend = {text.get_text() for text in fig.legends[0].get_texts()}
+    assert legend == {"validation", "training", "best epoch, kept"}
+    assert fig.legends[0].get_lines()[0].get_color() == SUBJECTS["subj05"]
 
 
 def test_recovery_rows_are_named(rng):
