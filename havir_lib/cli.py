@@ -64,7 +64,7 @@ def run(
 ) -> None:
     """Run every notebook of a profile and make its figures, tables and report."""
     from havir_lib.names import check_names
-    from havir_lib.reports.html import MEASURED_NOTE
+    from havir_lib.reports.site import MEASURED_NOTE
     from havir_lib.room import check_room
     from havir_lib.runner.supervisor import outcome, supervise
     from havir_lib.workflow import Plan
@@ -78,7 +78,7 @@ def run(
         typer.echo(outcome(plan.folder, code), err=True)
         raise typer.Exit(code)
     made = {
-        "report": plan.report,
+        "site": plan.report,
         "figures": plan.workspace.figures,
         "tables": plan.workspace.tables,
     }
@@ -271,14 +271,16 @@ def notebooks(
 
 @app.command()
 def report(profile: Profile = "demo", overrides: Overrides = "{}") -> None:
-    """Gather executed notebooks, figures and tables into one HTML page."""
-    from havir_lib.reports.html import MEASURED_NOTE, build_html_report
+    """Gather what a run made into a site: questions, figures, tables, notebooks, an explorer."""
+    from havir_lib.pages.site import publish_site
+    from havir_lib.reports.site import MEASURED_NOTE
     from havir_lib.workflow import Plan
 
-    plan = Plan.of(profile, _settings(overrides))
-    place = plan.workspace
-    typer.echo(build_html_report(place.notebooks, place.figures, place.tables, Path(plan.report)))
-    if not plan.config.simulated:
+    settings = _settings(overrides)
+    plan, opened = Plan.of(profile, settings), _open(profile, overrides)
+    told = _verified(plan) if _reference(plan).is_file() else ""
+    typer.echo(publish_site(opened, Path(plan.report).parent, plan.shown, told))
+    if not opened.simulated:
         typer.echo(MEASURED_NOTE)
 
 

@@ -147,8 +147,8 @@ class Plan:
 
     @property
     def report(self) -> str:
-        """The page that shows everything."""
-        return str(self.workspace.root / "report.html")
+        """The first page of the site that shows everything."""
+        return str(self.workspace.root / "site" / "index.html")
 
     @property
     def jobs(self) -> dict[str, dict]:
@@ -166,6 +166,16 @@ class Plan:
             for subject in self._subjects_of(notebook)
         ]
         return [*notebooks, self._report_step([step.name for step in notebooks])]
+
+    @property
+    def shown(self) -> list[tuple[str, list[str | None], list[Path]]]:
+        """Name, subjects (None: for all at once) and executed copies of each notebook."""
+        return [
+            (name, subjects, [Path(self._executed(name, subject)) for subject in subjects])
+            for name in AFTER
+            if self.config.comparison.full or name not in FULL_ONLY
+            for subjects in [self._subjects_of(name)]
+        ]
 
     def _report_step(self, after: list[str]) -> Step:
         overrides = json.dumps(self.overrides)

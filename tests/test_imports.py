@@ -19,7 +19,7 @@ print(*(name for name in (*heavy, "scipy.stats") if name in sys.modules))
 
 PLAN_AND_REPORT = """
 import sys
-import havir_lib.reports.html, havir_lib.workflow
+import havir_lib.reports.site, havir_lib.workflow
 print(*(name for name in ("torch", "matplotlib") if name in sys.modules))
 """
 

@@ -106,6 +106,19 @@ def figure_importance_subjects(subjects: Mapping[str, Mapping[str, BrainMap]]) -
     return fig
 
 
+def figure_map(brain: BrainMap, role: str) -> Figure:
+    """One importance map from three sides, with its scale."""
+    limits = colour_limits(brain.volume)
+    with figure_style():
+        fig = new_figure(112, 32, layout=None)
+        for j, axis in enumerate("xyz"):
+            ax = mm_axes(fig, 1 + 33 * j, 1, 31, 26, axis)
+            plot_projection(ax, brain.volume, brain.background, brain.affine, axis=axis,
+                            cmap=role_map(role), limits=limits)  # fmt: skip
+        colour_bar(mm_axes(fig, 101, 6, 2.2, 18, "scale"), role, limits)
+    return fig
+
+
 def plot_roi_importance(summary: pd.DataFrame, role: str, *, ax: Axes) -> Axes:
     """Importance per region: 5–95 % line, quartile bar, mean dot, and the null's range behind.
 

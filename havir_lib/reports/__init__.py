@@ -1,6 +1,6 @@
-"""Tables I to IV as CSV, Markdown and LaTeX, and one HTML page with everything a run made.
+"""Tables I to IV as CSV, Markdown and LaTeX, and the site of a run.
 
-The page is in :mod:`havir_lib.reports.html`, which is imported on its own: what it needs takes
+The site is in :mod:`havir_lib.reports.site`, which is imported on its own: what it needs takes
 longer to import than all the rest of this package, and notebooks do without it.
 """
 

@@ -72,7 +72,7 @@ def done(folder):
 
 def test_the_chain_ends_well_without_what_is_optional(folder, done):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    assert (folder / "out of it" / "report.html").is_file()
+    assert (folder / "out of it" / "site" / "index.html").is_file()
     assert "neither publish nor host" in done.stdout
 
 

@@ -66,7 +66,7 @@ def test_every_notebook_runs(done):
     _, place, result = done
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-6000:]
     out = place / "out"
-    assert (out / "report.html").is_file()
+    assert (out / "site" / "index.html").is_file()
     assert len(list((out / "figures").glob(f"*{FIGURE}"))) > 15
     table = pd.read_csv(out / "tables" / "table3_comparison.csv")
     assert {"HAVIR", "ridge"} <= set(table["method"])

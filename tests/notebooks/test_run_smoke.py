@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -72,7 +73,7 @@ def _start_and_kill(workspace):
     os.killpg(process.pid, signal.SIGKILL)  # in the middle of training
     process.wait()
     assert training.exists()
-    assert not (workspace / "report.html").exists()
+    assert not (workspace / "site" / "index.html").exists()
 
 
 @pytest.fixture
@@ -163,11 +164,34 @@ def test_disk_that_was_announced_was_enough_and_not_far_too_much(finished):
     assert announced / 4 < held < announced
 
 
-def test_report_shows_every_figure(finished):
-    page = Path(finished.report).read_text()
-    assert "SIMULATED" in page
-    for path in finished.workspace.figures.glob(f"fig*{FIGURE}"):
-        assert path.stem.split("_")[0].replace("fig", "Figure ") in page
+def test_the_site_shows_every_figure_and_table_and_nothing_is_missing(finished):
+    site = Path(finished.report).parent
+    pages = "".join(path.read_text() for path in site.glob("*.html"))
+    place = finished.workspace
+    results = [*place.figures.glob(f"*{FIGURE}"), *place.tables.glob("*.csv")]
+    assert len(results) > 40
+    for path in results:
+        if not path.stem.startswith(("mini_", "table3_comparison_per", "table4_ablations_per")):
+            assert f"files/{path.name}" in pages, path.name
+    for text in re.findall(r'src="([^"]+)"', pages):
+        assert text.startswith("data:") or (site / text).is_file(), text
+    assert "SIMULATED" in pages
+
+
+def test_the_explorer_has_a_picture_and_scores_of_everything(finished):
+    site = Path(finished.report).parent
+    text = (site / "explorer-data.js").read_text()
+    data = json.loads(text.removeprefix("window.HAVIR = ").strip().removesuffix(";"))
+    assert set(data["scores"]) == set(finished.config.data.subjects)
+    for subject, methods in data["scores"].items():
+        assert {"HAVIR", "true targets", "HAVIR w/o z'"} <= set(methods)
+        for method, images in methods.items():
+            folder = site / "explorer" / subject / str(data["methods"].index(method))
+            for image, values in images.items():
+                assert (folder / f"{image}.webp").is_file()
+                assert (site / "explorer" / "stimuli" / f"{image}.webp").is_file()
+                assert len(values) == len(data["metrics"])
+    assert {image["group"] for image in data["images"]} > {"kitchen"} or len(data["images"]) < 9
 
 
 def test_second_run_has_nothing_to_do(finished):

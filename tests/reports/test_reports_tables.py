@@ -15,7 +15,7 @@ from havir_lib.reports import (
     table4_ablations,
 )
 from havir_lib.reports.formats import LATEX_SPECIAL, as_latex, number, readable, widen
-from havir_lib.reports.html import build_html_report
+from havir_lib.reports.site import Front, Question, build_site
 
 PROVENANCE = {"data": "SIMULATED", "seed": 0}
 
@@ -196,6 +196,7 @@ def test_table3_and_4_keep_the_documented_columns(scores):
         table3_comparison(scores.drop(columns=["low", "high"]))
 
 
+FRONT = Front("a run", {}, [], [], "", [], simulated=True)
 MARKUP = [
     "<script>alert(1)</script>", "<b>x</b>", "a & b", "**bold**", "_it_ *it*", "[a](javascript:b)",
     "`code`", "$x^2$", r"\alpha", r"\input{/etc/passwd}", "a|b|c", "# head", "50 % ~ {x} {0} %s",
@@ -213,10 +214,10 @@ def test_text_of_data_is_never_markup(tmp_path, scores, text):
     shown = MarkdownIt("commonmark").enable("table").render(path.with_suffix(".md").read_text())
     assert shown.count(f">{html.escape(literal)}</td>") == 2
     assert "<strong>" not in shown.partition("</thead>")[2]
-    page = build_html_report(tmp_path / "none", tmp_path / "none", tmp_path, tmp_path / "r.html")
-    inner = html.escape(text, quote=False).replace("\n", r"\n")
-    cells = page.read_text().count(f"<td>{inner}</td>")
-    assert cells == (named["method"] == text).sum()
+    question = Question("07_x", [("table", path.stem)], [])
+    build_site(tmp_path / "site", tmp_path, tmp_path, [question], FRONT)
+    page = (tmp_path / "site" / "07_x.html").read_text()
+    assert page.count(f">{html.escape(literal)}</td>") == 2
 
 
 def _without_latex(text):
