@@ -110,7 +110,7 @@ def figure_map(brain: BrainMap, role: str) -> Figure:
     """One importance map from three sides, with its scale."""
     limits = colour_limits(brain.volume)
     with figure_style():
-        fig = new_figure(112, 32, layout=None)
+        fig = new_figure(120, 32, layout=None)
         for j, axis in enumerate("xyz"):
             ax = mm_axes(fig, 1 + 33 * j, 1, 31, 26, axis)
             plot_projection(ax, brain.volume, brain.background, brain.affine, axis=axis,

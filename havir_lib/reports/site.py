@@ -202,7 +202,7 @@ def build_site(
         site.write(f"{page['name']}.html", "question.html.j2", page=page, lead=lead,
                    books=books[page["name"]], **around)  # fmt: skip
     if explorer is not None:
-        text = json.dumps(explorer, ensure_ascii=False, sort_keys=True).replace("</", "<\\/")
+        text = json.dumps(explorer, ensure_ascii=False).replace("</", "<\\/")
         write_text(folder / "explorer-data.js", f"window.HAVIR = {text};\n")
         site.write("explorer.html", "explorer.html.j2")
     return folder / "index.html"
