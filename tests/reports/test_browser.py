@@ -12,7 +12,9 @@ from PIL import Image
 
 from tests.reports.test_site import EXPLORER, front, made  # noqa: F401  (made: a fixture)
 
-CHROMIUM = os.environ.get("HAVIR_CHROMIUM") or shutil.which("chromium")
+CHROMIUM = os.environ.get("HAVIR_CHROMIUM") or next(
+    (found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None
+)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 SIZES = {"desk": (1280, 900), "phone": (390, 844)}
 RICH = {
