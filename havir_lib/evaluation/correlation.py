@@ -20,6 +20,7 @@ from havir_lib.errors import ShapeError
 log = logging.getLogger(__name__)
 
 BLOCK = 8192  # features converted to double precision at a time
+ROWS = 1 << 19  # numbers of two images that are compared at once, which the cache still holds
 Device = str | torch.device
 
 
@@ -43,8 +44,21 @@ def paired_correlation(
     """
     _check(first, second, same_rows=True)
     first, second = _tensor(first, device), _tensor(second, device)
-    products = sum((a * b).sum(dim=1) for a, b in _centred_blocks(first, second))
-    return _divide(products, _norms(first) * _norms(second))
+    step = max(1, ROWS // max(1, first.shape[1]))
+    parts = [_products(a, b) for a, b in zip(first.split(step), second.split(step), strict=True)]
+    products, norms = (torch.cat(part) for part in zip(*parts, strict=True))
+    return _divide(products, norms)
+
+
+def _products(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Scalar products of centred rows, and products of their lengths, (n,) each: one pass."""
+    varied = [rows.amin(dim=1) != rows.amax(dim=1) for rows in (first, second)]
+    a, b = (rows.to(torch.float64) for rows in (first, second))
+    a, b = (rows - rows.mean(dim=1, keepdim=True) for rows in (a, b))
+    dot = torch.linalg.vecdot
+    lengths = (dot(a, a) * dot(b, b)).sqrt()
+    # The mean of equal numbers can be off in its last digit, so constancy is tested directly.
+    return dot(a, b), torch.where(varied[0] & varied[1], lengths, 0.0)
 
 
 def all_correlations(
