@@ -140,7 +140,7 @@ class Data(Section):
     """Where the brain data are and how they are read."""
 
     root: str | None = Field(None, description="folder of data; none: simulate it in the workspace")
-    reader: Literal["nsd", "mindeye", "laion_fmri", "bids"] = Field(
+    reader: Literal["nsd", "mindeye", "mindeye1", "laion_fmri", "bids"] = Field(
         "nsd", description="whose files they are, or 'bids' for one's own (docs/data.md)"
     )
     split: str | None = Field(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import tarfile
 from pathlib import Path
 
 import h5py
@@ -81,6 +82,43 @@ def as_mindeye(reader: Reader, subject: str, root: Path) -> dict:
     }
 
 
+def as_mindeye1(reader: Reader, subject: str, root: Path) -> dict:
+    """MindEye1's archives: up to three repeats a sample, sessions lost; MindEye2's regions."""
+    settings = as_mindeye(reader, subject, root)  # its regions and captions
+    masks, trials = masks_of(reader, subject), reader.trials(subject)
+    general = np.any(list(masks.values()), axis=0)
+    z = betas_of(reader, subject, np.argwhere(general)).astype(np.float64)
+    for session in trials["session"].unique():
+        own = (trials["session"] == session).to_numpy()
+        z[own] = (z[own] - z[own].mean(0)) / z[own].std(0)
+    for part, own in trials.groupby("use"):
+        folder = root / "webdataset_avg_split" / str(part)
+        folder.mkdir(parents=True)
+        with tarfile.open(folder / f"{part}_{subject}_0.tar", "w") as archive:
+            for image, rows in own.groupby("image").groups.items():
+                few = np.asarray(rows)[:3]
+                filled = z[few[np.arange(3) % len(few)]].astype(np.float16)
+                picture = Image.fromarray(_scaled(reader.stimuli.images([image])[0], 224))
+                _add(archive, image, "jpg", _bytes(lambda out, p=picture: p.save(out, "JPEG")))
+                for kind, values in (("nsdgeneral", filled), ("coco73k", np.array([image])),
+                                     ("num_uniques", np.array([len(few)]))):  # fmt: skip
+                    content = _bytes(lambda out, v=values: np.save(out, v))
+                    _add(archive, image, f"{kind}.npy", content)
+    return settings | {"data.reader": "mindeye1", "data.n_sessions": None}
+
+
+def _bytes(write) -> bytes:
+    out = io.BytesIO()
+    write(out)
+    return out.getvalue()
+
+
+def _add(archive: tarfile.TarFile, image: int, kind: str, content: bytes) -> None:
+    member = tarfile.TarInfo(f"sample{image:09d}.{kind}")
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))
+
+
 def as_laion(reader: Reader, subject: str, root: Path) -> dict:
     """LAION-fMRI's derivatives: its masks, trials by label, a split that leaves images out."""
     name, trials = "sub-01", reader.trials(subject)
@@ -147,4 +185,9 @@ def _scaled(picture: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
 
 
-LAYOUTS = {"bids": as_bids, "mindeye": as_mindeye, "laion_fmri": as_laion}
+LAYOUTS = {
+    "bids": as_bids,
+    "mindeye": as_mindeye,
+    "mindeye1": as_mindeye1,
+    "laion_fmri": as_laion,
+}

@@ -20,7 +20,8 @@ SIMULATED = {"simulation.trials_per_session": 75, "data.subjects": ["subj01"]}
 QUICK = {"evaluation.n_bootstrap": 100, "diffusion.steps": 2, "ridge.folds": 2}
 SAID = {
     "bids": ("No captions are known", "Left out of maps on the average surface: sub-subj01"),
-    "mindeye": ("places of voxels",),
+    "mindeye": ("Maps are left out: where the voxels of subj01 lie is not known",),
+    "mindeye1": ("Maps are left out: where the voxels of subj01 lie is not known",),
     "laion_fmri": ("Left out of maps on the average surface: sub-01",),
 }
 """Sentences that stand where something is left out."""
@@ -31,6 +32,7 @@ SAID = {
     params=[
         "bids",
         pytest.param("mindeye", marks=pytest.mark.slow),
+        pytest.param("mindeye1", marks=pytest.mark.slow),
         pytest.param("laion_fmri", marks=pytest.mark.slow),
     ],
 )

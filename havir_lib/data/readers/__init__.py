@@ -1,7 +1,8 @@
 """Data sets on disk, each read by its own reader; nothing behind them knows a file's name.
 
 ``base`` is the contract; ``nsd`` reads NSD's own layout and simulated subjects in it, ``bids`` a
-folder of one's own, ``mindeye`` MindEye2's HDF5, ``laion_fmri`` LAION-fMRI.
+folder of one's own, ``mindeye`` MindEye2's HDF5, ``mindeye1`` MindEye1's archives, ``laion_fmri``
+LAION-fMRI.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from havir_lib.data.readers.base import Reader
 from havir_lib.data.readers.bids import BidsReader
 from havir_lib.data.readers.laion_fmri import LaionReader
 from havir_lib.data.readers.mindeye import MindEyeReader
+from havir_lib.data.readers.mindeye1 import MindEye1Reader
 from havir_lib.data.readers.nsd import NsdReader
 
 
@@ -23,9 +25,19 @@ def open_reader(config: Config, root: Path | str | None = None) -> Reader:
         return BidsReader(folder_of(config, root), config.data)
     if config.data.reader == "mindeye":
         return MindEyeReader(folder_of(config, root), config.data)
+    if config.data.reader == "mindeye1":
+        return MindEye1Reader(folder_of(config, root), config.data)
     if config.data.reader == "laion_fmri":
         return LaionReader(folder_of(config, root), config.data)
     return NsdReader(layout_of(config, root), config.data)
 
 
-__all__ = ["BidsReader", "LaionReader", "MindEyeReader", "NsdReader", "Reader", "open_reader"]
+__all__ = [
+    "BidsReader",
+    "LaionReader",
+    "MindEye1Reader",
+    "MindEyeReader",
+    "NsdReader",
+    "Reader",
+    "open_reader",
+]

@@ -179,12 +179,16 @@ class MindEyeReader:
         """Rows of a session; a voxel outside of nsdgeneral is NaN."""
         general = self._general(subject)
         columns = ijk[:, 0] if general is None else _rows_of(ijk, general, self.grid(subject).shape)
+        found = self._rows(subject, session, np.maximum(columns, 0))
+        found[:, columns < 0] = np.nan
+        return found
+
+    def _rows(self, subject: str, session: int, columns: np.ndarray) -> np.ndarray:
+        """Some columns of the rows of a session, float32."""
         length = self.data.trials_per_session
         with open_dataset(self.betas_file(subject, session), "betas") as dataset:
             rows = dataset[(session - 1) * length : session * length]
-        found = rows[:, np.maximum(columns, 0)].astype(np.float32)
-        found[:, columns < 0] = np.nan
-        return found
+        return rows[:, columns].astype(np.float32)
 
     def ncsnr(self, subject: str) -> None:
         """Not shipped."""
