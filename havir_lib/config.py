@@ -424,6 +424,11 @@ class Comparison(Section):
         description="pictures that other programs made, as methods of Table III and Figure 3: "
         "name and folder, in which {subject} stands for the subject",
     )
+    splits: list[str] = Field(
+        [],
+        description="further divisions into training and test, each as data.split; the controls "
+        "decode under every one of them",
+    )
     sweep_images: int = Field(16, ge=3, description="test images in the sweeps")
     strengths: list[Share] = Field([0.3, 0.5, 0.7, 0.85, 1.0], min_length=1)
     mixings: list[Share] = Field([0.0, 0.25, 0.5, 0.75, 1.0], min_length=1)

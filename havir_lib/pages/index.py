@@ -121,6 +121,8 @@ PAGES: tuple[Page, ...] = (
         ("figure", "held_out_clusters", "overlap.clusters"),
         ("table", "held_out_clusters", "overlap.clusters_table"),
         ("table", "held_out_differences", "overlap.differences"),
+        ("figure", "generalisation", "splits.splits_figure", False),
+        ("table", "generalisation", "splits.splits_table", False),
         ("figure", "region_ceilings", "ceilings.figure_of_regions"),
         ("table", "region_ceilings", "ceilings.regions"),
         ("figure", "sampler_sweeps", "sweeps.curves"),
