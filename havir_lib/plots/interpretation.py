@@ -136,6 +136,7 @@ def plot_roi_importance(summary: pd.DataFrame, role: str, *, ax: Axes) -> Axes:
     if "null_low" in summary:
         ax.barh(y, summary["null_high"] - summary["null_low"], 0.8, left=summary["null_low"],
                 color=NULL_COLOUR, edgecolor=NULL_EDGE, lw=1.6, zorder=2)  # fmt: skip
+        ax.use_sticky_edges = False  # or the axis would hide a null that lies at its end
     ax.plot(summary["mean"], y, "o", ms=3.6, color=INK, mec="white", mew=0.5, zorder=4)
     labels = [f"{row.roi}  ({row.n_voxels})" for row in summary.itertuples()]
     ax.set_yticks(y, labels)
