@@ -92,7 +92,7 @@ PAGES: tuple[Page, ...] = (
         ("table", "complexity_strata", "complexity.strata_table"),
         ("table", "complexity_test", "complexity.test"),
         ("table", "image_retrieval", "captions.image_retrieval"),
-        ("table", "caption_prediction", "captions.caption_scores"),
+        ("table", "caption_prediction", "captions.caption_scores", False),
     ),
     *_of(
         "08_ablations",
