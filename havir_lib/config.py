@@ -647,7 +647,7 @@ def dotted(content: dict[str, Any], before: str = "") -> dict[str, Any]:
 
 
 PLANNED = "HAVIR_PLANNED_PROFILE"
-"""Variable of a run's steps: :func:`profile_digest` of their profile when the run was planned."""
+"""Variable of a run's steps: :func:`profile_digest` of its profile as planned, and its name."""
 
 
 def profile_digest(profile: str | Path) -> str:

@@ -202,7 +202,7 @@ class Plan:
             "executed": self._executed(notebook, subject),
             "parameters": self._parameters(subject),
             "cwd": str(source.parent),
-            "variables": {PLANNED: profile_digest(self.profile)},
+            "variables": {PLANNED: f"{profile_digest(self.profile)} {self.profile}"},
         }
         return Step(
             name,

@@ -23,7 +23,7 @@ from havir_lib.paths import PROJECT_ROOT
 SOURCES = [x for part in ("havir_lib", "benchmarks") for x in PROJECT_ROOT.glob(f"{part}/**/*.py")]
 FORBIDDEN = {
     "eval", "exec", "pickle.load", "pickle.loads", "joblib.load", "yaml.unsafe_load",
-    "yaml.full_load", "os.system", "os.popen", "tarfile.open", "shutil.unpack_archive",
+    "yaml.full_load", "os.system", "os.popen", "shutil.unpack_archive",
     "pd.read_pickle", "torch.jit.load",
 }  # fmt: skip
 
@@ -38,7 +38,7 @@ def unsafe(name, options):
     """Whether a call could run what a file holds, or write where an archive says."""
     return (
         name in FORBIDDEN
-        or name.rpartition(".")[2] in ("extractall", "extract_all")
+        or name.rpartition(".")[2] in ("extractall", "extract_all", "extractfile")
         or (name == "torch.load" and options.get("weights_only") != "True")
         or (name == "np.load" and options.get("allow_pickle", "False") != "False")
         or (name == "yaml.load" and options.get("Loader") != "_Loader")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from havir_lib.paths import PROJECT_ROOT
+from havir_lib.paths import FIGURE, PROJECT_ROOT
 
 WANTED = (
     "havir_lib/shipped/configs/demo.yaml",
@@ -72,7 +72,7 @@ def test_it_runs_in_any_folder(installed, tmp_path):
     options = ["--profile", "smoke", "--overrides", '{"simulation.trials_per_session": 75}']
     until = ["--", "--until", "01_roi_definition"]
     call(installed, "-m", "havir_lib", "run", *options, *until, cwd=tmp_path)
-    made = {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*.png")}
+    made = {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob(f"*{FIGURE}")}
     assert made == {"figures"}
     assert {path.name for path in tmp_path.iterdir()} == {"figures", "tables", "results"}
 

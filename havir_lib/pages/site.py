@@ -308,7 +308,7 @@ def _maps(run: Run, name: str, folder: Path) -> dict[str, dict[str, Any]]:
         path = folder / "maps" / f"{name}_{branch}.webp"
         with atomic_write(path) as temporary:
             figure.savefig(temporary, dpi=200, format="webp")
-        with Image.open(path) as image:
+        with Image.open(path, formats=["WEBP"]) as image:
             width, height = image.size
         caption = f"{BRANCH_NAMES[branch]} of {name}: L2 norm of each voxel's first-layer weights."
         stamp = "SIMULATED. " if run.simulated else ""

@@ -237,7 +237,7 @@ def _results(site: _Site, names: Iterable[tuple[str, str]]) -> list[Shown]:
 
 def _figure(site: _Site, path: Path) -> Shown:
     record = _record(path)
-    with Image.open(path) as image:
+    with Image.open(path, formats=["WEBP"]) as image:
         width, height = image.size
     files = _copied(site, path, {"WebP": FIGURE, "PDF": ".pdf", "provenance": ".json"})
     return Shown("figure", path.stem, title_of(path.stem), record.get("caption", ""),

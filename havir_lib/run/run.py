@@ -337,7 +337,8 @@ def open_run(profile: str | Path = "demo", overrides: dict[str, Any] | None = No
         If the run that this step belongs to was planned with a profile that is edited by now: its
         figures and tables would be of two configurations.
     """
-    if os.environ.get(PLANNED, found := profile_digest(profile)) != found:
+    digest, _, planned = os.environ.get(PLANNED, "").partition(" ")
+    if planned == str(profile) and digest != profile_digest(profile):
         raise RunError(
             f"The profile {profile} was edited after this run had begun. Start the run again: it "
             "goes on with the new settings and keeps what does not depend on them."

@@ -100,7 +100,7 @@ EDITS = {
         set(),  # reached through the metric that is passed, see test_remember.py
     ),
     "evaluation: correlation": (
-        "evaluation/correlation.py", "def _centred_blocks(", "def _centred_blocks(scale=1, *,",
+        "evaluation/correlation.py", "def _tensor(", "def _tensor(scale=1, *,",
         {"nearest", "ceilings"},
     ),
     "interpretation: a map": (

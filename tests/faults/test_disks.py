@@ -40,7 +40,9 @@ def figure(path):
 
     from havir_lib.plots.saving import save_figure
 
-    save_figure(Figure(), path.parent, path.stem, {"data": "measured"}, simulated=False)
+    drawn = Figure()
+    drawn.subplots().plot([3, 1, 2])
+    save_figure(drawn, path.parent, path.stem, {"data": "measured"}, simulated=False)
 
 
 @pytest.mark.parametrize(
