@@ -32,8 +32,10 @@ def _check_base_model(config: Config) -> None:
     if config.training.base_model is not None:
         from havir_lib.run.exported import check_same_weights
         from havir_lib.run.targets import content_of_weights
+        from havir_lib.training.exported import read_about
 
-        check_same_weights(Path(config.training.base_model), content_of_weights(config.weights))
+        about = read_about(Path(config.training.base_model))
+        check_same_weights(about, content_of_weights(config.weights))
 
 
 def _check_simulated_regions(config: Config) -> None:

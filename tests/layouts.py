@@ -99,22 +99,28 @@ def as_mindeye1(reader: Reader, subject: str, root: Path) -> dict:
                 few = np.asarray(rows)[:3]
                 filled = z[few[np.arange(3) % len(few)]].astype(np.float16)
                 picture = Image.fromarray(_scaled(reader.stimuli.images([image])[0], 224))
-                _add(archive, image, "jpg", _bytes(lambda out, p=picture: p.save(out, "JPEG")))
+                add_file(
+                    archive,
+                    f"sample{image:09d}.jpg",
+                    bytes_of(lambda out, p=picture: p.save(out, "JPEG")),
+                )
                 for kind, values in (("nsdgeneral", filled), ("coco73k", np.array([image])),
                                      ("num_uniques", np.array([len(few)]))):  # fmt: skip
-                    content = _bytes(lambda out, v=values: np.save(out, v))
-                    _add(archive, image, f"{kind}.npy", content)
+                    content = bytes_of(lambda out, v=values: np.save(out, v))
+                    add_file(archive, f"sample{image:09d}.{kind}.npy", content)
     return settings | {"data.reader": "mindeye1", "data.n_sessions": None}
 
 
-def _bytes(write) -> bytes:
+def bytes_of(write) -> bytes:
+    """What ``write(stream)`` writes."""
     out = io.BytesIO()
     write(out)
     return out.getvalue()
 
 
-def _add(archive: tarfile.TarFile, image: int, kind: str, content: bytes) -> None:
-    member = tarfile.TarInfo(f"sample{image:09d}.{kind}")
+def add_file(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    """A file of an archive."""
+    member = tarfile.TarInfo(name)
     member.size = len(content)
     archive.addfile(member, io.BytesIO(content))
 

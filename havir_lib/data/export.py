@@ -12,6 +12,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from havir_lib.data.readers.base import Pictures, Reader
+from havir_lib.data.tables import write_table
 from havir_lib.errors import DataError
 from havir_lib.io import atomic_write, write_json
 
@@ -80,11 +81,11 @@ def _write_pictures(stimuli: Pictures, ids: np.ndarray, folder: Path, n_captions
             Image.fromarray(stimuli.images([image])[0]).save(temporary)
     names = [named(image) for image in ids.tolist()]
     table = pd.DataFrame({"image": names, "file": [f"{name}.png" for name in names]})
-    _write_table(folder / "stimuli.tsv", table)
+    write_table(folder / "stimuli.tsv", table)
     if n_captions:
         texts = stimuli.captions(ids, n_captions)
         rows = [(name, text) for name, five in zip(names, texts, strict=True) for text in five]
-        _write_table(folder / "captions.tsv", pd.DataFrame(rows, columns=["image", "caption"]))
+        write_table(folder / "captions.tsv", pd.DataFrame(rows, columns=["image", "caption"]))
 
 
 def _write_subject(reader: Reader, name: str, trials: pd.DataFrame, folder: Path) -> None:
@@ -111,14 +112,9 @@ def _write_subject(reader: Reader, name: str, trials: pd.DataFrame, folder: Path
         _save(nib.Nifti1Image(volume, affine),
               place / "betas" / f"{own}_ses-{session:02d}_betas.nii.gz")  # fmt: skip
     table = trials.assign(image=[named(image) for image in trials["image"]])
-    _write_table(place / f"{own}_trials.tsv", table[["session", "image", "use"]])
+    write_table(place / f"{own}_trials.tsv", table[["session", "image", "use"]])
 
 
 def _save(image: nib.Nifti1Image, path: Path) -> None:
     with atomic_write(path) as temporary:
         nib.save(image, temporary)
-
-
-def _write_table(path: Path, table: pd.DataFrame) -> None:
-    with atomic_write(path) as temporary:
-        table.to_csv(temporary, sep="\t", index=False)

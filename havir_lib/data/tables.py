@@ -9,6 +9,7 @@ import pandas as pd
 
 from havir_lib.data.hdf5 import ANEW
 from havir_lib.errors import DataError
+from havir_lib.io import atomic_write
 
 
 def read_table(path: Path, separator: str = ",", names: bool = False) -> pd.DataFrame:
@@ -45,3 +46,9 @@ def read_names(path: Path, columns: Iterable[str], separator: str = "\t") -> pd.
             f"{missing} missing, found {list(table)}."
         )
     return table
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as :func:`read_names` reads it, separated by tabs."""
+    with atomic_write(path) as temporary:
+        table.to_csv(temporary, sep="\t", index=False)

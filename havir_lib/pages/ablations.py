@@ -59,10 +59,11 @@ def table4(run: Run) -> Table:
 def figure4(run: Run) -> Drawn:
     """Figure 4: the same test images, configuration by configuration."""
     name = run.base_subject
-    ids = run.subject(name).test_images[chosen_of(run)]
+    chosen = chosen_of(run)
+    ids = run.subject(name).test_images[chosen]
     columns = {each: run.images(name, configuration=each).of(ids) for each in configurations(run)}
     drawn = figure_ablations(run.stimuli.images(ids), columns)
-    caption = f"The full model and its ablated configurations ({name}; {how_chosen(run)})."
+    caption = f"The full model and its ablated configurations ({name}; {how_chosen(chosen)})."
     return Drawn(drawn, caption, columns)
 
 

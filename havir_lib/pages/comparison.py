@@ -66,12 +66,13 @@ def methods_by_metric(run: Run) -> Drawn:
 def figure3(run: Run) -> Drawn:
     """Figure 3: the same test images, method by method."""
     name = run.base_subject
-    ids = run.subject(name).test_images[chosen_of(run)]
+    chosen = chosen_of(run)
+    ids = run.subject(name).test_images[chosen]
     added = tuple(method for method in run.method_names() if method not in BUILT_IN)
     methods = (*SHOWN[:-2], *added, *SHOWN[-2:])
     columns = {method: run.images(name, method).of(ids) for method in methods}
     drawn = figure_methods(run.stimuli.images(ids), columns)
-    caption = f"The same test images of {name}, method by method ({how_chosen(run)})."
+    caption = f"The same test images of {name}, method by method ({how_chosen(chosen)})."
     return Drawn(drawn, caption, columns)
 
 

@@ -150,7 +150,7 @@ def figure5(run: Run) -> Drawn | str:
 @figure
 def figure6(run: Run) -> Drawn | str:
     """Figure 6: importance maps of the other subjects."""
-    others = [name for name in run.subjects if not run.is_base(name)]
+    others = run.others
     if not others:
         return "There are no other subjects, whose maps Figure 6 would show."
     if lost := without_places(run, others):

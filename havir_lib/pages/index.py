@@ -114,8 +114,8 @@ PAGES: tuple[Page, ...] = (
         "10_controls",
         ("figure", "crosstalk_claims", "crosstalk.claims_figure", False),
         ("table", "crosstalk_claims", "crosstalk.claims_table", False),
-        ("figure", "transfer_curve", "transfer.curve"),
-        ("table", "transfer_curve", "transfer.curve_table"),
+        ("figure", "transfer_curve", "transfer.curve", False),
+        ("table", "transfer_curve", "transfer.curve_table", False),
         ("table", "zscore_difference", "normalisation.difference"),
         ("table", "train_test_overlap", "overlap.nearness"),
         ("figure", "held_out_clusters", "overlap.clusters"),
@@ -141,10 +141,15 @@ def page_of(made_by: str) -> Page:
     return next(page for page in PAGES if page.made_by == made_by)
 
 
+def results_of(notebook: str, subject: str | None = None) -> list[tuple[Page, str]]:
+    """Figures and tables of a notebook, in order, with their file names without suffix."""
+    return [
+        (page, page.name.format(subject=subject)) for page in PAGES if page.notebook == notebook
+    ]
+
+
 def promised(notebook: str, kind: Kind, subject: str | None = None) -> list[str]:
     """File names, without suffix, that a notebook leaves behind (for one subject, where it has)."""
     return [
-        page.name.format(subject=subject)
-        for page in PAGES
-        if page.notebook == notebook and page.kind == kind and page.promised
+        name for page, name in results_of(notebook, subject) if page.kind == kind and page.promised
     ]

@@ -27,7 +27,7 @@ def zscore_scores(run: Run) -> pd.DataFrame:
     DataFrame
         Columns subject, image, metric, value, zscore.
     """
-    others = [name for name in run.subjects if not run.is_base(name)]
+    others = run.others
     names = others or [run.base_subject]
     frames = [_scores(run, name, way) for name in names for way in WAYS]
     return pd.concat(frames, ignore_index=True)

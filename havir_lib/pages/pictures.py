@@ -65,9 +65,9 @@ def chosen_of(run: Run) -> np.ndarray:
     return chosen_rows(run, run.config.figures.n_examples)
 
 
-def how_chosen(run: Run) -> str:
-    """The rule of :func:`chosen_of`, for captions."""
-    return CHOSEN.format(n=len(chosen_of(run)))
+def how_chosen(rows: np.ndarray) -> str:
+    """The rule of :func:`chosen_rows`, for captions."""
+    return CHOSEN.format(n=len(rows))
 
 
 def random_of(run: Run) -> np.ndarray:

@@ -17,7 +17,8 @@ SHUFFLED = ("HAVIR", "shuffled voxels")
 @figure
 def figure2(run: Run) -> Drawn:
     """Figure 2: chosen test images (caption, stimulus, one reconstruction per subject)."""
-    return _subjects_grid(run, chosen_of(run), how_chosen(run))
+    chosen = chosen_of(run)
+    return _subjects_grid(run, chosen, how_chosen(chosen))
 
 
 @figure

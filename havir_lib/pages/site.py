@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 import pandas as pd
 import torch
@@ -27,9 +26,11 @@ from havir_lib.pages.claims import claims
 from havir_lib.pages.comparison import method_scores
 from havir_lib.pages.complexity import SCENE_TABLE, scene_complexity
 from havir_lib.pages.importance import importance_volume
-from havir_lib.pages.index import PAGES
+from havir_lib.pages.index import results_of
 from havir_lib.pages.pictures import random_rows
 from havir_lib.pages.summaries import MEAN
+from havir_lib.plots.interpretation import figure_map
+from havir_lib.plots.style import ROLE_NAMES
 from havir_lib.reports.site import Front, Question, build_site
 from havir_lib.run import Run
 from havir_lib.run.images import configurations
@@ -41,7 +42,6 @@ SIDE = 256
 """Pixels that a picture of the explorer has at most."""
 BETWEEN = ("shuffled voxels", "HAVIR", "true targets")
 KINDS = {"holds": "holds", "contradicted": "against", "depends on the score": "against"}
-BRANCH_NAMES = {"structural": "Structural Generator", "semantic": "Semantic Extractor"}
 
 
 def publish_site(
@@ -66,35 +66,28 @@ def publish_site(
         Question(name, _results(name, subjects), [path for path in executed if path.is_file()])
         for name, subjects, executed in notebooks
     ]
-    books = [path for question in questions for path in question.executed]
     place = run.workspace
     return build_site(
-        out, place.figures, place.tables, questions, front(run, books, reproduced),
+        out, place.figures, place.tables, questions, front(run, reproduced),
         explorer(run, out / "explorer"),
     )  # fmt: skip
 
 
 def _results(notebook: str, subjects: Sequence[str | None]) -> list[tuple[str, str]]:
-    return list(
-        dict.fromkeys(
-            (page.kind, page.name.format(subject=subject))
-            for page in PAGES
-            if page.notebook == notebook
-            for subject in subjects
-        )
-    )
+    made = [pair for subject in subjects for pair in results_of(notebook, subject)]
+    return list(dict.fromkeys((page.kind, name) for page, name in made))
 
 
 # --- the first page
 
 
-def front(run: Run, executed: Sequence[Path], reproduced: str) -> Front:
+def front(run: Run, reproduced: str) -> Front:
     """What was run, and what came out."""
     kind = "simulated" if run.simulated else "measured"
     return Front(
         title=f"{run.config.variant}: {len(run.subjects)} {kind} "
         f"subject{'s' if len(run.subjects) > 1 else ''}",
-        facts=facts(run, executed),
+        facts=facts(run),
         verdicts=verdicts(run),
         scores=between(run),
         reproduced=reproduced.partition("\n")[0],
@@ -103,11 +96,11 @@ def front(run: Run, executed: Sequence[Path], reproduced: str) -> Front:
     )
 
 
-def facts(run: Run, executed: Sequence[Path]) -> dict[str, str]:
-    """Name → value: data, networks, machine, time."""
+def facts(run: Run) -> dict[str, str]:
+    """Name → value: data, networks, machine."""
     base = run.subject(run.base_subject)
     sampling = run.config.diffusion
-    found = {
+    return {
         "data": "SIMULATED subjects" if run.simulated else "measured subjects",
         "subjects": ", ".join(run.subjects),
         "training trials": ", ".join(
@@ -119,17 +112,6 @@ def facts(run: Run, executed: Sequence[Path]) -> dict[str, str]:
         "computed on": f"{describe_device(run.device)}, {os.cpu_count()} cores, torch "
         f"{torch.__version__}",
     }
-    return found | ({"notebooks took": took} if (took := _time_of(executed)) else {})
-
-
-def _time_of(executed: Sequence[Path]) -> str:
-    """Sum of what the notebooks took; those that ran beside each other count both."""
-    seconds = [
-        nbformat.read(path, as_version=4).metadata.get("papermill", {}).get("duration")
-        for path in executed
-    ]
-    known = [float(x) for x in seconds if x is not None]
-    return f"{sum(known) / 60:.0f} minutes in all, {len(known)} notebooks" if known else ""
 
 
 def verdicts(run: Run) -> list[dict[str, Any]]:
@@ -167,7 +149,7 @@ def methods_text(run: Run) -> list[str]:
     config, base = run.config, run.subject(run.base_subject)
     training, sampling, roles = config.training, config.diffusion, config.data.roles
     images = len(np.unique(base.train_images))
-    others = [name for name in run.subjects if not run.is_base(name)]
+    others = run.others
     data = (
         "All subjects are SIMULATED: no number says anything about a brain. " if run.simulated
         else ""
@@ -224,15 +206,16 @@ def explorer(run: Run, folder: Path) -> dict[str, Any]:
     for image, pixels in zip(frame["id"], stimuli, strict=True):
         _copy(pixels, folder / "stimuli" / f"{image}.webp")
     names = _columns(run)
+    labels = list(dict.fromkeys(label for methods in names.values() for label in methods))
     scores: dict[str, dict[str, dict[int, list[float]]]] = {}
     for subject, methods in names.items():
         scores[subject] = {}
         for label, (method, configuration) in methods.items():
             made = run.images(subject, method, configuration)
             shown = [image for image in made.image_ids.tolist() if image in ids[subject]]
-            number = list(_labels(names)).index(label)
+            place = folder / subject / str(labels.index(label))
             for image, pixels in zip(shown, made.of(np.array(shown)), strict=True):
-                _copy(pixels, folder / subject / str(number) / f"{image}.webp")
+                _copy(pixels, place / f"{image}.webp")
             scores[subject][label] = _scores(run, subject, method, configuration, shown)
     total = max(len(run.test_images(name)) for name in run.subjects)
     return {
@@ -240,7 +223,7 @@ def explorer(run: Run, folder: Path) -> dict[str, Any]:
             {"name": name, "label": METRICS[name].label, "higher": METRICS[name].higher_is_better}
             for name in run.config.evaluation.metrics
         ],
-        "methods": list(_labels(names)),
+        "methods": labels,
         "images": frame.to_dict("records"),
         "seen": {name: sorted(ids[name]) for name in run.subjects},
         "sampled": total if total > MOST else 0,
@@ -280,10 +263,6 @@ def _columns(run: Run) -> dict[str, dict[str, tuple[str, str]]]:
     return {name: methods | (ablated if name in subjects else {}) for name in run.subjects}
 
 
-def _labels(names: dict[str, dict[str, tuple[str, str]]]) -> dict[str, None]:
-    return dict.fromkeys(label for methods in names.values() for label in methods)
-
-
 def _scores(
     run: Run, subject: str, method: str, configuration: str, shown: list[int]
 ) -> dict[int, list[float]]:
@@ -298,8 +277,6 @@ def _scores(
 
 def _maps(run: Run, name: str, folder: Path) -> dict[str, dict[str, Any]]:
     """One picture of each branch's importance map, where places are known."""
-    from havir_lib.plots.interpretation import figure_map  # matplotlib is slow to import
-
     if without_places(run, [name]):
         return {}
     found = {}
@@ -310,7 +287,7 @@ def _maps(run: Run, name: str, folder: Path) -> dict[str, dict[str, Any]]:
             figure.savefig(temporary, dpi=200, format="webp")
         with Image.open(path, formats=["WEBP"]) as image:
             width, height = image.size
-        caption = f"{BRANCH_NAMES[branch]} of {name}: L2 norm of each voxel's first-layer weights."
+        caption = f"{ROLE_NAMES[branch]} of {name}: L2 norm of each voxel's first-layer weights."
         stamp = "SIMULATED. " if run.simulated else ""
         found[branch] = {"file": f"explorer/maps/{path.name}", "caption": stamp + caption,
                          "width": width, "height": height}  # fmt: skip

@@ -27,6 +27,7 @@ from havir_lib.training.state import BEST
 
 METHODS = ("transfer", "from scratch", "ridge")
 N_POINTS = 5
+NONE = "There are no other subjects, to whom the base subject's networks could be transferred."
 METRICS = ("latent correlation", "image token correlation", "image retrieval top-1")
 CURVES = {
     "transfer": METHOD_COLOURS["HAVIR"],
@@ -108,8 +109,7 @@ def predictions_after(run: Run, subject: Subject, target: Targets, method: str) 
 
 
 def _subjects(run: Run) -> list[str]:
-    others = [name for name in run.subjects if not run.is_base(name)]
-    if not others:
+    if not (others := run.others):
         raise ConfigError(
             f"The transfer curve needs subjects besides the base subject {run.base_subject!r}; "
             "data.subjects has none."
@@ -118,16 +118,20 @@ def _subjects(run: Run) -> list[str]:
 
 
 @table
-def curve_table(run: Run) -> Table:
+def curve_table(run: Run) -> Table | str:
     """Quality against hours of data (trains two networks per subject, point and start)."""
+    if not run.others:
+        return NONE
     caption = "Held-out quality after some hours of a new subject's data."
     note = "Embedding scores: no images are made. Transfer and scratch keep their own schedules."
     return Table(transfer_curve(run), caption, note)
 
 
 @figure
-def curve(run: Run) -> Drawn:
+def curve(run: Run) -> Drawn | str:
     """Quality of a new subject's decoders against hours of data."""
+    if not run.others:
+        return NONE
     frame = transfer_curve(run)
     drawn = figure_curves(
         frame[frame["subject"] == MEAN], panel="metric", x="hours", colour="method",

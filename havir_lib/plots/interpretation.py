@@ -62,12 +62,7 @@ def figure_importance(
                     fontweight="bold", color=ink_of(role))  # fmt: skip
             limits = colour_limits(brain.volume)
             _cut_row(fig, brain, role, limits, (1, top + 6, 110, 26), n=4)
-            for j, axis in enumerate("xyz"):
-                ax = mm_axes(fig, 1 + 34 * j, top + 36, 32, 24, f"{role} projection {axis}")
-                plot_projection(ax, brain.volume, brain.background, brain.affine, axis=axis,
-                                cmap=role_map(role), limits=limits)  # fmt: skip
-            bar = mm_axes(fig, 104, top + 39, 2.2, 18, f"{role} scale")
-            colour_bar(bar, role, limits)
+            _three_sides(fig, brain, role, limits, top + 36)
             ax = mm_axes(fig, 141, top + 7, 37, 46, f"{role} regions")
             plot_roi_importance(summaries[role], role, ax=ax)
             ax.set_xlabel(measure)
@@ -108,15 +103,20 @@ def figure_importance_subjects(subjects: Mapping[str, Mapping[str, BrainMap]]) -
 
 def figure_map(brain: BrainMap, role: str) -> Figure:
     """One importance map from three sides, with its scale."""
-    limits = colour_limits(brain.volume)
     with figure_style():
-        fig = new_figure(120, 32, layout=None)
-        for j, axis in enumerate("xyz"):
-            ax = mm_axes(fig, 1 + 33 * j, 1, 31, 26, axis)
-            plot_projection(ax, brain.volume, brain.background, brain.affine, axis=axis,
-                            cmap=role_map(role), limits=limits)  # fmt: skip
-        colour_bar(mm_axes(fig, 101, 6, 2.2, 18, "scale"), role, limits)
+        fig = new_figure(124, 30, layout=None)
+        _three_sides(fig, brain, role, colour_limits(brain.volume), 1)
     return fig
+
+
+def _three_sides(
+    fig: Figure, brain: BrainMap, role: str, limits: tuple[float, float], top: float
+) -> None:
+    for j, axis in enumerate("xyz"):
+        ax = mm_axes(fig, 1 + 34 * j, top, 32, 24, f"{role} projection {axis}")
+        plot_projection(ax, brain.volume, brain.background, brain.affine, axis=axis,
+                        cmap=role_map(role), limits=limits)  # fmt: skip
+    colour_bar(mm_axes(fig, 104, top + 3, 2.2, 18, f"{role} scale"), role, limits)
 
 
 def plot_roi_importance(summary: pd.DataFrame, role: str, *, ax: Axes) -> Axes:

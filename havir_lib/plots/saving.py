@@ -1,6 +1,6 @@
 """Saving figures: WebP and PDF with the same bytes every time, and a record of their origin.
 
-Simulated figures get a strip above the drawing that says so, in the PNG and in the PDF; the strip
+Simulated figures get a strip above the drawing that says so, in the WebP and in the PDF; the strip
 is added outside the drawing, so it never covers anything.
 """
 
@@ -50,7 +50,7 @@ def save_figure(
     simulated : bool
         Whether the numbers come from simulated subjects; such figures are stamped.
     caption : str
-        Kept in the JSON file and shown by the HTML report.
+        Kept in the JSON file and shown by the site.
 
     Returns
     -------

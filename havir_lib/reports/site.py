@@ -35,6 +35,7 @@ from PIL import Image
 from havir_lib.errors import DataError
 from havir_lib.io import read_json, write_text
 from havir_lib.paths import FIGURE
+from havir_lib.provenance import origin
 from havir_lib.reports.formats import STAMP
 
 log = logging.getLogger(__name__)
@@ -127,12 +128,13 @@ class Front:
 
 @dataclass
 class _Site:
-    """What every page needs."""
+    """What every page needs; the exporter compiles its templates when it is made."""
 
     folder: Path
     figures: Path
     tables: Path
     environment: Environment
+    exporter: HTMLExporter
     shared: dict[str, Any] = field(default_factory=dict)
 
     def write(self, name: str, template: str, **content: Any) -> None:
@@ -175,7 +177,9 @@ def build_site(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _clear(folder)
-    site = _Site(folder, Path(figures), Path(tables), _environment())
+    site = _Site(
+        folder, Path(figures), Path(tables), _environment(), HTMLExporter(embed_images=True)
+    )
     shown = {question.name: _results(site, question.results) for question in questions}
     if not any(shown.values()):
         raise DataError(f"nothing to show: no figure in {figures} and no table in {tables}.")
@@ -241,7 +245,7 @@ def _figure(site: _Site, path: Path) -> Shown:
         width, height = image.size
     files = _copied(site, path, {"WebP": FIGURE, "PDF": ".pdf", "provenance": ".json"})
     return Shown("figure", path.stem, title_of(path.stem), record.get("caption", ""),
-                 record["data"] == STAMP.split()[0], files, width, height)  # fmt: skip
+                 record["data"] == origin(simulated=True), files, width, height)  # fmt: skip
 
 
 def _table(site: _Site, path: Path) -> Shown:
@@ -249,7 +253,7 @@ def _table(site: _Site, path: Path) -> Shown:
     kinds = {"CSV": ".csv", "LaTeX": ".tex", "Markdown": ".md", "provenance": ".json"}
     text = path.with_suffix(".md").read_text(encoding="utf-8")
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(_without_head(text))
-    simulated = record["data"] == STAMP.split()[0]
+    simulated = record["data"] == origin(simulated=True)
     return Shown("table", path.stem, title_of(path.stem), record.get("caption", ""), simulated,
                  _copied(site, path, kinds), body=body)  # fmt: skip
 
@@ -293,14 +297,13 @@ def title_of(stem: str) -> str:
 
 
 def _notebooks(site: _Site, executed: Iterable[Path]) -> list[dict[str, str]]:
-    exporter = HTMLExporter(embed_images=True)  # compiles its templates when it is made
     made = []
     for path in executed:
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = formulas_as_mathml(cell.source)
-        body, _ = exporter.from_notebook_node(notebook)
+        body, _ = site.exporter.from_notebook_node(notebook)
         write_text(site.folder / "notebooks" / f"{path.stem}.html", body)
         made.append({"name": path.stem, "link": f"notebooks/{path.stem}.html"})
     return made

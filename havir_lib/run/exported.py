@@ -14,9 +14,10 @@ from PIL import Image, PngImagePlugin
 from pydantic import ValidationError
 
 from havir_lib.config import Diffusion, Weights
-from havir_lib.data.betas import read_betas, read_header
+from havir_lib.data.betas import read_betas
+from havir_lib.data.nifti import Grid
 from havir_lib.data.subject import Subject, average_repeats
-from havir_lib.data.tables import read_names
+from havir_lib.data.tables import read_names, write_table
 from havir_lib.data.zscore import pooled_statistics, session_statistics
 from havir_lib.devices import PRECISIONS, precision_on
 from havir_lib.errors import ConfigError, DataError, WeightsError
@@ -94,18 +95,24 @@ def base_model(run: Run, branch: Branch) -> Model | None:
     folder = run.config.training.base_model
     if folder is None:
         return None
-    check_same_weights(Path(folder), run.weights_content)
+    check_same_weights(read_about(Path(folder)), run.weights_content)
     return load_branch(Path(folder), branch)
 
 
-def check_same_weights(folder: Path, content: str) -> None:
-    """Whether an exported model predicts what these weights draw from."""
-    about = read_about(folder)
+def check_same_weights(about: dict[str, Any], content: str) -> None:
+    """Whether the model so described predicts what weights of this content draw from.
+
+    Raises
+    ------
+    WeightsError
+        If it was trained for the latents and tokens of others.
+    """
     if about["weights_content"] != content:
         named = ", ".join(str(about["weights"][part]) for part in ("diffusion", "clip"))
         raise WeightsError(
-            f"{folder}: expected a model that predicts latents and tokens of this run's weights; "
-            f"it was trained with others, or another version of them (then named {named})."
+            f"The model of {about['subject']}: expected one that predicts latents and tokens of "
+            "these weights; it was trained with other weights, or another version of them (then "
+            f"named {named})."
         )
 
 
@@ -157,13 +164,9 @@ def reconstruct(
     if by not in BY:
         raise ConfigError(f"z-scoring: expected one of {', '.join(BY)}, found {by!r}.")
     chosen = weights or Weights(**model.about["weights"])
-    if content_of_weights(chosen) != model.about["weights_content"]:
-        raise WeightsError(
-            "The model predicts latents and tokens of other weights than those named "
-            f"{chosen.diffusion}, {chosen.clip}: they are another version, or other ones."
-        )
+    check_same_weights(model.about, content_of_weights(chosen))
     sampling = sampling or Diffusion(**model.about["diffusion"])
-    trials = {branch: _all_betas(model, branch, files, by, unit) for branch in BRANCHES}
+    trials = all_betas(model, files, by, unit)
     labels, rows = _images(names, len(trials["semantic"]))
     betas = {branch: average_repeats(x, rows)[0] for branch, x in trials.items()}
     predicted = _predictions(model, betas, np.arange(len(labels)), device)
@@ -198,16 +201,30 @@ def read_images(path: Path) -> list[str]:
     return read_names(path, ("image",))["image"].tolist()
 
 
-def _all_betas(
-    model: Exported, branch: Branch, files: Sequence[Path], by: By, unit: float
+def all_betas(
+    model: Exported, files: Sequence[Path], by: By, unit: float
+) -> dict[Branch, np.ndarray]:
+    """Z-scored betas (n_trials, V) of each branch's voxels; every file is read once."""
+    voxels, mean, deviation = (
+        np.concatenate([part[branch] for branch in BRANCHES])
+        for part in (model.voxels, model.mean, model.deviation)
+    )
+    scale = (mean / unit, deviation / unit)
+    parts = [_betas(Path(path), voxels, model.grid, scale, by, unit) for path in files]
+    ends = np.cumsum([len(model.voxels[branch]) for branch in BRANCHES])[:-1]
+    return dict(zip(BRANCHES, np.split(np.concatenate(parts), ends, axis=1), strict=True))
+
+
+def _betas(
+    path: Path,
+    voxels: np.ndarray,
+    grid: Grid,
+    scale: tuple[np.ndarray, np.ndarray],
+    by: By,
+    unit: float,
 ) -> np.ndarray:
-    parts = [_betas(model, branch, Path(path), by, unit) for path in files]
-    return np.concatenate(parts)
-
-
-def _betas(model: Exported, branch: Branch, path: Path, by: By, unit: float) -> np.ndarray:
     """Betas (n_trials, V) of one file, z-scored."""
-    values = read_betas(path, model.voxels[branch], model.grid).astype(np.float32)
+    values = read_betas(path, voxels, grid).astype(np.float32)
     if not np.isfinite(values).all():
         n = int((~np.isfinite(values).all(axis=0)).sum())
         raise DataError(
@@ -216,13 +233,13 @@ def _betas(model: Exported, branch: Branch, path: Path, by: By, unit: float) -> 
         )
     if by == "none":
         return values * np.float32(unit)
-    mean, deviation = model.mean[branch] / unit, model.deviation[branch] / unit
+    mean, deviation = scale
     if by == "file":
         mean, deviation = values.mean(axis=0, dtype=float), values.std(axis=0, dtype=float)
         if not (deviation > 0).all():
             raise DataError(
-                f"{path}: cannot z-score {read_header(path).n_trials} trials by themselves: some "
-                "voxels have one value in all of them. Use the scale of training instead."
+                f"{path}: cannot z-score {len(values)} trials by themselves: some voxels have one "
+                "value in all of them. Use the scale of training instead."
             )
     return ((values - mean) / deviation).astype(np.float32)
 
@@ -289,8 +306,7 @@ def _write(
         {"file": [f"{label}.png" for label in labels], "image": labels, "n_trials": n_trials,
          "data": data}
     )  # fmt: skip
-    with atomic_write(folder / TABLE) as temporary:
-        table.to_csv(temporary, sep="\t", index=False)
+    write_table(folder / TABLE, table)
     settings = {"model": model.about, "diffusion": sampling.model_dump(), "data": data}
     write_json(folder / SETTINGS, settings)
     return table

@@ -143,6 +143,11 @@ class Run:
         """Whether `name` is the base subject, and no other model is the base of all."""
         return name == self.base_subject and self.config.training.base_model is None
 
+    @property
+    def others(self) -> list[str]:
+        """Subjects that start from the networks of another, by transfer."""
+        return [name for name in self.subjects if not self.is_base(name)]
+
     # --- data
 
     @cached_property

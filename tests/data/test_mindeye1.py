@@ -13,20 +13,18 @@ from havir_lib.data.check import check_subject, has_errors
 from havir_lib.errors import DataError, HavirError
 from tests.data.conftest import LENGTHS, N_IMAGES, SHARED
 from tests.data.test_mindeye import general  # noqa: F401  (a fixture)
+from tests.layouts import add_file, bytes_of
 
 PARTS = ("train", "val", "test")
 
 
 def packed(values):
-    out = io.BytesIO()
-    np.save(out, values)
-    return out.getvalue()
+    return bytes_of(lambda out: np.save(out, values))
 
 
 def jpeg(image):
-    out = io.BytesIO()
-    Image.new("RGB", (24, 24), (image, 2 * image, 90)).save(out, "JPEG", quality=95)
-    return out.getvalue()
+    picture = Image.new("RGB", (24, 24), (image, 2 * image, 90))
+    return bytes_of(lambda out: picture.save(out, "JPEG", quality=95))
 
 
 def zscored(tree, inside):
@@ -58,6 +56,11 @@ def samples(tree, general):  # noqa: F811
     return found
 
 
+def write_captions(root):
+    texts = [[f"image {k}, {j}" for j in range(4)] + [""] for k in range(N_IMAGES)]
+    np.save(root / "COCO_73k_annots_curated.npy", np.array(texts))
+
+
 def write_tars(root, samples, per=3):
     for part, keys in samples.items():
         folder = root / "webdataset_avg_split" / part
@@ -67,11 +70,8 @@ def write_tars(root, samples, per=3):
             with tarfile.open(folder / f"{part}_subj01_{number}.tar", "w") as archive:
                 for key in names[number * per : (number + 1) * per]:
                     for kind, content in keys[key].items():
-                        member = tarfile.TarInfo(f"{key}.{kind}")
-                        member.size = len(content)
-                        archive.addfile(member, io.BytesIO(content))
-    texts = [[f"image {k}, {j}" for j in range(4)] + [""] for k in range(N_IMAGES)]
-    np.save(root / "COCO_73k_annots_curated.npy", np.array(texts))
+                        add_file(archive, f"{key}.{kind}", content)
+    write_captions(root)
 
 
 def write_folders(root, samples):
@@ -82,8 +82,7 @@ def write_folders(root, samples):
             for kind, content in kinds.items():
                 if kind not in ("num_uniques.npy", "wholebrain_3d.npy"):  # MindBridge has neither
                     (folder / f"{key}.{kind}").write_bytes(content)
-    texts = [[f"image {k}, {j}" for j in range(4)] + [""] for k in range(N_IMAGES)]
-    np.save(root / "COCO_73k_annots_curated.npy", np.array(texts))
+    write_captions(root)
 
 
 @pytest.fixture
@@ -174,6 +173,8 @@ FAULTS = {
     "a cut array": (lambda s: changed(s, "nsdgeneral.npy", b"\x93NUMPY"), "cannot be read"),
     "too many repeats": (lambda s: changed(s, "num_uniques.npy", packed(np.array([9]))),
                          "found num_uniques 9"),
+    "no repeats": (lambda s: changed(s, "num_uniques.npy", packed(np.array([-1]))),
+                   "found num_uniques -1"),
     "other voxels": (lambda s: changed(s, "nsdgeneral.npy", packed(np.zeros((3, 2), "f2")), "val"),
                      "expected .* voxels"),
     "no test images": (lambda s: {**s, "test": {}}, "test_subj01_0.tar"),

@@ -100,3 +100,17 @@ def test_the_index_names_functions_and_every_one_of_them():
             kinds = {"figure": "figure", "table": "table", "published": "table"}
             found |= {(kinds[mark], f"{file.stem}.{node.name}") for mark in marks & set(kinds)}
     assert found == {(page.kind, page.made_by) for page in PAGES}
+
+
+def test_what_may_be_left_out_is_no_promise():
+    """A page that may give a sentence instead of a figure or table says so by its annotation."""
+    marked = [
+        (file.stem, node)
+        for file in sorted((PROJECT_ROOT / "havir_lib" / "pages").glob("*.py"))
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.FunctionDef) and node.decorator_list and node.returns
+    ]
+    may = {f"{stem}.{node.name}" for stem, node in marked
+           if "str" in ast.unparse(node.returns).split(" | ")}  # fmt: skip
+    assert may
+    assert {page.made_by for page in PAGES if page.made_by in may and page.promised} == set()

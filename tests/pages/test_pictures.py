@@ -53,7 +53,7 @@ def test_figures_of_a_run_show_no_chosen_image_as_random(run):
     chosen, drawn = pictures.chosen_of(run), pictures.random_of(run)
     assert len(chosen) == run.config.figures.n_examples
     assert not set(chosen) & set(drawn)
-    assert f"in each of {len(chosen)} groups" in pictures.how_chosen(run)
+    assert f"in each of {len(chosen)} groups" in pictures.how_chosen(chosen)
 
 
 def test_text_of_figures_can_be_read(run, monkeypatch):

@@ -62,7 +62,7 @@ def test_test_trials_as_new_betas_give_nearly_the_run_s_pictures(run, model, own
     made = exported.reconstruct(model, files_of(own), tmp_path, table["image"].tolist())
     subject = run.subject("subj01")
     expected = run.predictions("subj01")
-    betas = {b: exported._all_betas(model, b, files_of(own), "file", 1.0) for b in model.models}
+    betas = exported.all_betas(model, files_of(own), "file", 1.0)
     rows = [np.flatnonzero(table["image"] == named(image)) for image in subject.test_images]
     means = {b: np.stack([x[r].mean(0) for r in rows]) for b, x in betas.items()}
     found = exported._predictions(model, means, subject.test_images, "cpu")
@@ -88,8 +88,8 @@ def test_the_scale_of_training_is_the_one_for_few_trials(run, model, own, tmp_pa
         exported.reconstruct(model, [few], tmp_path / "made")
     made = exported.reconstruct(model, [few], tmp_path / "made", by="training")
     assert made["file"].tolist() == ["trial0001.png"]
-    betas = exported._all_betas(model, "semantic", [few], "training", 1.0)
-    stored = exported._all_betas(model, "semantic", [few], "none", 1.0)
+    betas = exported.all_betas(model, [few], "training", 1.0)["semantic"]
+    stored = exported.all_betas(model, [few], "none", 1.0)["semantic"]
     np.testing.assert_allclose(
         betas * model.deviation["semantic"] + model.mean["semantic"], stored, atol=1e-4
     )

@@ -84,8 +84,19 @@ class Sample:
     parts: Mapping[str, Place]
 
     def rows(self) -> np.ndarray:
-        """Repeats (n, V), float16 as stored."""
-        return _array(self.parts[BETAS], self.name)[: self.n]
+        """Repeats (n, V), float16 as stored.
+
+        Raises
+        ------
+        DataError
+            If there are fewer, or something else.
+        """
+        rows = _rows(self.parts, self.name)
+        if self.n > len(rows):
+            raise DataError(
+                f"{self.name}: expected at most {len(rows)} repeats, found num_uniques {self.n}."
+            )
+        return rows[: self.n]
 
 
 @dataclass(frozen=True)
@@ -125,9 +136,10 @@ class MindEye1Reader(MindEyeReader):
 
     def betas_file(self, subject: str, session: int) -> Path:
         """The first archive."""
-        return self._archives(subject)[0]
+        return self.all_archives(subject)[0]
 
-    def _archives(self, subject: str) -> list[Path]:
+    def all_archives(self, subject: str) -> list[Path]:
+        """Archives or folders of all parts; DataError if there is none of training or test."""
         found = {part: self.archives(subject, part) for part in PARTS}
         for part in ("train", "test"):
             if not found[part]:
@@ -148,7 +160,7 @@ class MindEye1Reader(MindEyeReader):
             If an image is in two of them, or a sample lacks a file.
         """
         if subject not in self._samples:
-            self._archives(subject)
+            self.all_archives(subject)
             found = [
                 sample
                 for part, use in PARTS.items()
@@ -210,14 +222,14 @@ class MindEye1Reader(MindEyeReader):
 
     @cached_property
     def stimuli(self) -> TarPictures:
-        """Pictures of all subjects' samples, and captions."""
+        """Pictures of the samples of ``data.subjects``, and captions."""
         return TarPictures(self)
 
     def files(self, subject: str) -> list[Path]:
         """Archives, captions and masks."""
         given = [
             file
-            for path in self._archives(subject)
+            for path in self.all_archives(subject)
             for file in ([path] if path.is_file() else sorted(path.iterdir()))
         ]
         files = [self.root / REGIONS, *sorted(self._layout.roi_directory(subject).glob("*.nii.gz"))]
@@ -241,8 +253,9 @@ class TarPictures(MindEyePictures):
 
     def __init__(self, reader: MindEye1Reader) -> None:
         self.root = reader.root
-        self.archives = [x for name in reader.subjects() for x in reader._archives(name)]
-        samples = [x for name in reader.subjects() for x in reader.samples(name)]
+        subjects = reader.data.subjects
+        self.archives = [x for name in subjects for x in reader.all_archives(name)]
+        samples = [x for name in subjects for x in reader.samples(name)]
         self._places = {sample.image: sample.parts[PICTURE] for sample in samples}
         n = max(len(self._texts), 1 + max(self._places))
         self.table = pd.DataFrame({"nsdId": np.arange(n)})
@@ -318,18 +331,24 @@ def _members(path: Path) -> Iterator[tuple[str, Place]]:
 
 def _repeats(parts: Mapping[str, Place], named: str) -> int:
     """How many rows are repeats: as the sample says, else those that differ from rows before."""
+    if UNIQUE in parts:
+        n = int(_array(parts[UNIQUE], named).ravel()[0])
+        if n < 1:
+            raise DataError(f"{named}: expected 1 repeat or more, found num_uniques {n}.")
+        return n
+    rows = _rows(parts, named)
+    again = [any(np.array_equal(rows[i], rows[j]) for j in range(i)) for i in range(len(rows))]
+    return again.index(True) if True in again else len(rows)
+
+
+def _rows(parts: Mapping[str, Place], named: str) -> np.ndarray:
+    """All rows of a sample, those that fill up included."""
     rows = _array(parts[BETAS], named)
     if rows.ndim != 2 or rows.dtype.kind != "f" or not len(rows):
         raise DataError(
             f"{named}: expected betas (repeats, voxels) of floats, found {rows.dtype} {rows.shape}."
         )
-    if UNIQUE in parts:
-        n = int(_array(parts[UNIQUE], named).ravel()[0])
-        if not 1 <= n <= len(rows):
-            raise DataError(f"{named}: expected 1 to {len(rows)} repeats, found num_uniques {n}.")
-        return n
-    again = [any(np.array_equal(rows[i], rows[j]) for j in range(i)) for i in range(len(rows))]
-    return again.index(True) if True in again else len(rows)
+    return rows
 
 
 def _array(place: Place, named: str) -> np.ndarray:

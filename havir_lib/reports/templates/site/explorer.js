@@ -4,7 +4,7 @@
 const data = window.HAVIR;
 const form = document.getElementById("choices");
 const at = (id) => document.getElementById(id);
-const chosen = { image: null };
+const chosen = { image: null, among: [] };
 
 function fill(name, options) {
   const select = form.elements[name];
@@ -40,7 +40,7 @@ function shown() {
 function rank(image, metric) {
   const higher = data.metrics[metric].higher;
   const own = scoresOf(image)[metric];
-  const all = shown().map((x) => scoresOf(x)[metric]);
+  const all = chosen.among.map((x) => scoresOf(x)[metric]);
   return 1 + all.filter((x) => higher ? x > own : x < own).length;
 }
 
@@ -55,7 +55,7 @@ function show(image) {
   at("scores").tBodies[0].replaceChildren(...data.metrics.map((metric, k) => {
     const row = document.createElement("tr");
     for (const text of [metric.label, scores[k] === undefined ? "–" : scores[k].toFixed(3),
-                        scores[k] === undefined ? "–" : `${rank(image, k)} of ${shown().length}`]) {
+                        scores[k] === undefined ? "–" : `${rank(image, k)} of ${chosen.among.length}`]) {
       row.append(Object.assign(document.createElement("td"), { textContent: text }));
     }
     return row;
@@ -82,7 +82,7 @@ function thumbnail(image) {
 }
 
 function draw() {
-  const images = shown();
+  const images = chosen.among = shown();
   at("count").textContent = `${images.length} of ${data.seen[form.elements.subject.value].length} images${data.sampled ? ` (of ${data.sampled} in all, drawn at random)` : ""}`;
   at("images").replaceChildren(...images.map(thumbnail));
   const maps = data.maps[form.elements.subject.value] || {};
@@ -109,7 +109,6 @@ fill("subject", Object.keys(data.scores).map((x) => [x, x]));
 methods();
 fill("sort", [["id", "number"], ["complexity", "complexity (edge density)"], ...data.metrics.map((x) => [x.name, x.label])]);
 fill("group", [["", "all"], ...[...new Set(data.images.map((x) => x.group))].sort().map((x) => [x, x])]);
-form.addEventListener("change", () => { methods(); draw(); });
-form.addEventListener("input", draw);
+form.addEventListener("input", () => { methods(); draw(); });
 form.addEventListener("submit", (event) => event.preventDefault());
 draw();
