@@ -62,7 +62,8 @@ def run(
         list[str] | None, typer.Argument(help="passed on to Snakemake")
     ] = None,
 ) -> None:
-    """Run every notebook of a profile and make its figures, tables and report."""
+    """Run every notebook of a profile and make its figures, tables and site."""
+    from havir_lib.data.readers import open_reader
     from havir_lib.names import check_names
     from havir_lib.reports.site import MEASURED_NOTE
     from havir_lib.room import check_room
@@ -85,7 +86,7 @@ def run(
     for what, path in made.items():
         if Path(path).exists():  # not after Snakemake's --until or a dry run
             typer.echo(f"{what.ljust(8)} {path}")
-    if not plan.config.simulated:
+    if not (plan.config.simulated or open_reader(plan.config).simulated):
         typer.echo(f"note     {MEASURED_NOTE}")
     elif _reference(plan).is_file() and Path(plan.report).exists():
         typer.echo(_verified(plan))

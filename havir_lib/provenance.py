@@ -147,5 +147,5 @@ def check_origin(provenance: dict, simulated: bool, name: str) -> None:
     if found != origin(simulated):
         raise HavirError(
             f"{name}: the provenance says the data are {found!r}, but simulated={simulated} was "
-            "passed. Make the provenance with provenance.record(config, inputs, config.simulated)."
+            "passed. Make the provenance with provenance.record(config, inputs, run.simulated)."
         )
