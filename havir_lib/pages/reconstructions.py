@@ -52,7 +52,9 @@ def gallery(run: Run) -> Drawn:
             made[drawn],
         ),
     }
-    caption = "Chosen reconstructions, and others drawn at random; each below its stimulus."
+    caption = (
+        "Chosen reconstructions, and others drawn at random; each to the right of its stimulus."
+    )
     return Drawn(figure_gallery(sections), caption, {"reconstructions": made})
 
 

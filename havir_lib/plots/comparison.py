@@ -29,6 +29,7 @@ from havir_lib.plots.style import (
 
 MEAN = "mean"
 PER_ROW = 4
+"""Panels side by side; five where a single one would be left over."""
 SETTINGS = ("40h", "1h", "zero-shot", "not stated", "variant")
 
 
@@ -51,10 +52,9 @@ def figure_scores(
     """
     metrics = list(dict.fromkeys(scores["metric"]))
     names = list(dict.fromkeys(scores[column]))
-    n_rows = -(-len(metrics) // PER_ROW)
+    n_rows, n_columns = panels(len(metrics))
     with figure_style():
         fig = new_figure(PAGE, 9 + n_rows * (13 + 4.6 * len(names)))
-        n_columns = min(PER_ROW, len(metrics))
         axes = fig.subplots(n_rows, n_columns, squeeze=False, sharey=True)
         for ax, metric in zip(axes.flat, metrics, strict=False):
             own = scores[scores["metric"] == metric]
@@ -68,6 +68,12 @@ def figure_scores(
         handles = _score_handles(scores, any(map(has_chance, metrics)), line)
         fig.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return fig
+
+
+def panels(n: int) -> tuple[int, int]:
+    """Rows and columns of `n` panels."""
+    most = PER_ROW + 1 if n % PER_ROW == 1 else PER_ROW
+    return -(-n // most), min(most, n)
 
 
 def plot_scores(
@@ -114,10 +120,10 @@ def figure_published(published: pd.DataFrame) -> Figure:
     order = sorted(dict.fromkeys(rows["setting"]), key=_setting_rank)
     keys = [(s, m) for s in order for m in rows.loc[rows["setting"] == s, "method"]]
     places = _block_places(keys)
-    n_rows = -(-len(metrics) // PER_ROW)
+    n_rows, n_columns = panels(len(metrics))
     with figure_style():
         fig = new_figure(PAGE, 10 + n_rows * (12 + 3.3 * (len(keys) + 1.1 * len(order))))
-        axes = fig.subplots(n_rows, min(PER_ROW, len(metrics)), squeeze=False, sharey=True)
+        axes = fig.subplots(n_rows, n_columns, squeeze=False, sharey=True)
         for ax, metric in zip(axes.flat, metrics, strict=False):
             own = published[published["metric"] == metric]
             _plot_published(own, places, ax=ax)
@@ -146,10 +152,10 @@ def figure_shuffled(scores: pd.DataFrame) -> Figure:
     metrics = list(dict.fromkeys(scores["metric"]))
     subjects = [s for s in dict.fromkeys(scores["subject"]) if s != MEAN]
     real, control = dict.fromkeys(scores["method"])
-    n_rows = -(-len(metrics) // PER_ROW)
+    n_rows, n_columns = panels(len(metrics))
     with figure_style():
         fig = new_figure(PAGE, 9 + n_rows * (13 + 4.4 * len(subjects)))
-        axes = fig.subplots(n_rows, min(PER_ROW, len(metrics)), squeeze=False, sharey=True)
+        axes = fig.subplots(n_rows, n_columns, squeeze=False, sharey=True)
         for ax, metric in zip(axes.flat, metrics, strict=False):
             plot_pairs(scores[scores["metric"] == metric], subjects, (real, control), ax=ax)
             ax.set_title(metric_title(metric))
