@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from havir_lib.io import read_json, write_json
-from havir_lib.runner import cards, environment, processes
+from havir_lib.runner import cards, environment, processes, progress
 from havir_lib.runner.explain import explain_code
 
 SCHEDULER = "scheduler.lock"
@@ -28,7 +28,9 @@ def run_step(plan: Path, name: str) -> int:
     processes.pass_signals_on()
     processes.follow(folder / SCHEDULER)
     with card_of(step) as gpu:
+        progress.begin(folder, name)
         code = _run(step, environment.for_step(folder, step["threads"], gpu))
+        progress.end(folder, name, well=not code)
     lost = [path for path in step["outputs"] if not Path(path).exists()]
     if code or lost:
         _report(folder, name, step, code, lost)

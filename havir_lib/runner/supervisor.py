@@ -14,7 +14,7 @@ from havir_lib.errors import RunError
 from havir_lib.io import read_json, write_json
 from havir_lib.locks import holder, take
 from havir_lib.paths import PROJECT_ROOT, shipped
-from havir_lib.runner import cards, environment, processes
+from havir_lib.runner import cards, environment, processes, progress
 from havir_lib.runner.step import SCHEDULER, STOPPED
 
 PLAN = "plan.json"
@@ -64,7 +64,8 @@ def supervise(folder: Path, steps: dict[str, dict], cores: str, extra: Sequence[
         (folder / STOPPED).unlink(missing_ok=True)
         processes.pass_signals_on()
         command = snakemake(folder / PLAN, cores, extra)
-        return subprocess.call(command, cwd=PROJECT_ROOT, env=environment.for_scheduler(folder))
+        with progress.told(folder, steps):
+            return subprocess.call(command, cwd=PROJECT_ROOT, env=environment.for_scheduler(folder))
 
 
 def snakemake(plan: Path, cores: str, extra: Sequence[str]) -> list[str]:

@@ -1,0 +1,76 @@
+"""What is said while a run goes on."""
+
+import time
+
+import pytest
+
+from havir_lib.runner import progress
+
+STEPS = {
+    "00_a": {"after": []}, "04_b_x": {"after": ["00_a"]}, "05_c_x": {"after": ["00_a"]},
+    "report": {"after": ["04_b_x", "05_c_x"]},
+}  # fmt: skip
+
+
+def left(running, done, now=None, since=None, known=None, first=()):
+    return progress.seconds_left(STEPS, running, done, first, known or {}, now or {}, since or {})
+
+
+def test_time_left_follows_what_waits_for_what():
+    known = {"00_a": 10, "04_b_x": 20, "05_c_x": 30, "report": 5}
+    assert left(("00_a",), (), known=known) == pytest.approx(65)  # one core at work so far
+    beside = left(("04_b_x", "05_c_x"), ("00_a",), known=known, since={"05_c_x": 10.0},
+                  first=("00_a",))  # fmt: skip
+    assert beside == pytest.approx(max(20 + 5, (20 + 20 + 5) / 2))
+
+
+def test_a_slower_machine_takes_longer():
+    known = {"00_a": 10, "04_b_x": 20, "05_c_x": 30, "report": 5}
+    usual = left(("04_b_x",), ("00_a",), known=known, now={"00_a": 10.0})
+    slow = left(("04_b_x",), ("00_a",), known=known, now={"00_a": 30.0})
+    assert slow == pytest.approx(3 * usual)
+
+
+def test_steps_of_which_nothing_is_known_have_no_estimate():
+    assert progress.seconds_left({"x": {"after": []}}, ("x",), (), (), {}, {}, {}) is None
+    assert "left" not in progress.line(5, 0, 1, ("x",), None)
+
+
+def test_the_line_is_for_people():
+    said = progress.line(75.4, 3, 18, ("04_structural_generator_subj02",), 361.0)
+    assert said == "[1:15] 3 of 18 steps done, about 6 min left: 04 structural generator subj02"
+    assert "about 40 s left" in progress.line(0, 1, 2, ("x",), 42.0)
+
+
+def test_steps_leave_marks_and_their_time(tmp_path):
+    progress.begin(tmp_path, "00_a")
+    assert (tmp_path / "running" / "00_a").is_file()
+    progress.end(tmp_path, "00_a", well=True)
+    assert not (tmp_path / "running" / "00_a").exists()
+    assert 0 <= progress.took(tmp_path)["00_a"] < 60
+    (tmp_path / "running" / "00_a.took").write_text("{")  # damaged: forgotten
+    assert progress.took(tmp_path) == {}
+
+
+def test_something_is_said_at_once_and_at_every_change(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "LOOK", 0.01)
+    said = []
+    progress.begin(tmp_path, "05_c_x")  # of a run that was killed
+    with progress.told(tmp_path, STEPS, said.append):
+        progress.begin(tmp_path, "00_a")
+        _until(lambda: len(said) == 1)
+        progress.end(tmp_path, "00_a", well=True)
+        (tmp_path / "done").mkdir()
+        (tmp_path / "done" / "00_a").touch()
+        progress.begin(tmp_path, "04_b_x")
+        _until(lambda: "1 of 4 steps done" in said[-1])
+    assert "0 of 4 steps done" in said[0]
+    assert said[0].endswith(": 00 a")
+    assert said[-1].endswith(": 04 b x")
+
+
+def _until(true, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
