@@ -275,12 +275,14 @@ def report(profile: Profile = "demo", overrides: Overrides = "{}") -> None:
     """Gather what a run made into a site: questions, figures, tables, notebooks, an explorer."""
     from havir_lib.pages.site import publish_site
     from havir_lib.reports.site import MEASURED_NOTE
+    from havir_lib.runner.progress import took
     from havir_lib.workflow import Plan
 
     settings = _settings(overrides)
     plan, opened = Plan.of(profile, settings), _open(profile, overrides)
     told = _verified(plan) if _reference(plan).is_file() else ""
-    typer.echo(publish_site(opened, Path(plan.report).parent, plan.shown, told))
+    site = Path(plan.report).parent
+    typer.echo(publish_site(opened, site, plan.shown, told, took(plan.folder)))
     if not opened.simulated:
         typer.echo(MEASURED_NOTE)
 

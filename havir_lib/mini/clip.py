@@ -1,9 +1,9 @@
 """The small CLIP: an open_clip ``CLIP`` from a small configuration, and its own BPE vocabulary.
 
 Besides captions it learns from the scenes' object lists (which objects, setting and light are in
-the picture, and which patches an object covers) and to redraw each patch from its token: image
-tokens then say what is where, and of which shape, after far fewer pictures than contrast alone
-would need. The linear heads used for that are thrown away.
+the picture, and which patches an object covers), to redraw each patch from its token, and to tell
+from its token where it is: image tokens then say what is where, and of which shape, after far fewer
+pictures than contrast alone would need. The linear heads used for that are thrown away.
 
 Shape words: B batch, P = 64 patches, T = 32 text tokens, D = 128 width of the joint space.
 """
@@ -40,8 +40,10 @@ WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 LABEL_WEIGHT = 0.2
 PATCH_WEIGHT = 0.5
 SHAPE_WEIGHT = 2.0
+PLACE_WEIGHT = 1.0
 SHAPE_SIZE = 8
 """Pixels along each side of a patch, made smaller, that its token is to redraw."""
+N_PATCHES = (SIZE // PATCH) ** 2
 RARE = -4.0
 """Initial logit of every label: a label is true of about one picture in fifty."""
 
@@ -125,10 +127,11 @@ class Learner(nn.Module):
         self.label_head = nn.Linear(config["embed_dim"], len(LABELS))
         self.patch_head = nn.Linear(config["embed_dim"], n_categories)
         self.shape_head = nn.Linear(config["embed_dim"], 3 * SHAPE_SIZE**2)
+        self.place_head = nn.Linear(config["embed_dim"], N_PATCHES)
         for head in (self.label_head, self.patch_head):
             nn.init.constant_(head.bias, RARE)
 
-    def forward(self, images: Tensor, ids: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, images: Tensor, ids: Tensor) -> tuple[Tensor, ...]:
         """What the heads say of images (B, 3, H, W) and captions (B, T).
 
         Returns
@@ -141,14 +144,17 @@ class Learner(nn.Module):
             Logits.
         shapes : Tensor (B, P, 3 * 8 * 8)
             Each patch, drawn from its token.
+        places : Tensor (B, P, P)
+            Logits: which of the patches it is.
         """
         pooled, patches = self.clip.visual(images)
         text = self.clip.encode_text(ids, normalize=True)
         image = F.normalize(pooled, dim=-1)
         scale = self.clip.logit_scale.exp().clamp(max=100)
         patches = patches @ self.clip.visual.proj
-        shapes = self.shape_head(F.normalize(patches, dim=-1) * patches.shape[-1] ** 0.5)
-        return scale * image @ text.T, self.label_head(pooled), self.patch_head(patches), shapes
+        unit = F.normalize(patches, dim=-1) * patches.shape[-1] ** 0.5
+        looks = self.patch_head(patches), self.shape_head(unit), self.place_head(unit)
+        return scale * image @ text.T, self.label_head(pooled), *looks
 
 
 def patch_shapes(images: Tensor) -> Tensor:
@@ -158,7 +164,8 @@ def patch_shapes(images: Tensor) -> Tensor:
 
 
 def clip_loss(learner: Learner, scenes: SceneSet, tokenizer: Tokenizer, batch_size: int) -> Loss:
-    """Contrast of images with one caption each, labels of pictures, labels and looks of patches."""
+    """Contrast of images with one caption each, labels of pictures; labels, looks, place of patches.
+    """
     device = learner.clip.logit_scale.device
     ids = tokenize_all(tokenizer, scenes.captions)
     mean, std = (
@@ -172,7 +179,7 @@ def clip_loss(learner: Learner, scenes: SceneSet, tokenizer: Tokenizer, batch_si
         labels = torch.from_numpy(scenes.labels[index]).to(device).float()
         patches = torch.from_numpy(scenes.patches[index]).to(device).float()
         with mixed_precision(device):
-            similar, label_logits, patch_logits, shapes = learner(
+            similar, label_logits, patch_logits, shapes, places = learner(
                 (x - mean) / std, ids[index, caption].to(device)
             )
         same = torch.arange(batch_size, device=device)
@@ -181,12 +188,16 @@ def clip_loss(learner: Learner, scenes: SceneSet, tokenizer: Tokenizer, batch_si
         label = _bce(label_logits, labels)
         patch = _bce(patch_logits, patches)
         shape = F.l1_loss(shapes.float(), patch_shapes((x - mean) / std))
+        own = torch.arange(N_PATCHES, device=device).expand(batch_size, -1)
+        place = F.cross_entropy(places.float().flatten(0, 1), own.flatten())
+        looks = PATCH_WEIGHT * patch + SHAPE_WEIGHT * shape + PLACE_WEIGHT * place
         return {
-            "loss": contrast + LABEL_WEIGHT * label + PATCH_WEIGHT * patch + SHAPE_WEIGHT * shape,
+            "loss": contrast + LABEL_WEIGHT * label + looks,
             "contrast": contrast,
             "labels": label,
             "patches": patch,
             "shapes": shape,
+            "places": place,
             "top1": (similar.detach().argmax(1) == same).float().mean(),
         }
 

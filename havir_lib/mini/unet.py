@@ -28,6 +28,7 @@ from havir_lib.mini.data import SceneSet
 from havir_lib.mini.encoded import Encoded
 from havir_lib.mini.fit import Draw, Loss
 from havir_lib.mini.perceptual import PerceptualLoss
+from havir_lib.mini.places import lookups
 from havir_lib.mini.reading import READ, Reading, fading, read_latents, read_tokens
 from havir_lib.mini.vae import to_tensor
 from havir_lib.targets.clip import ClipEncoder, text_tokens
@@ -70,6 +71,9 @@ TEXT_WINS = (0.2, 0.6)
 N_LOOKS = 8
 LOOKS_WEIGHT = 0.1
 """Pictures per step of which the second stage compares looks, and how much these count."""
+
+PLACES_WEIGHT = 0.05
+"""How much it counts that heads look at the token of their own place."""
 
 N_READING = 2048
 """Scenes that describe how targets vary."""
@@ -134,7 +138,7 @@ def unet_loss(
     batch_size: int,
     looks: Looks | None = None,
 ) -> Loss:
-    """Mean squared error of the predicted velocity at a random time step.
+    """Mean squared error of the predicted velocity at a random time step; and where heads look.
 
     Parameters
     ----------
@@ -171,19 +175,30 @@ def unet_loss(
         noisy = scheduler.add_noise(fading(z, seen, time, scheduler, draw), noise, time)
         target = _velocity(z, noisy, time, scheduler)
         noisy = noisy.contiguous(memory_format=torch.channels_last)
-        with mixed_precision(device):
+        with mixed_precision(device), lookups(unet) as looked:
             predicted = unet(noisy, time, image, text, mixing.to(device)).float()
         each = F.mse_loss(predicted, target, reduction="none").mean(dim=(1, 2, 3))
+        places = _mean_surprise(looked, image, each)
+        total = each.mean() + PLACES_WEIGHT * places
         if looks is None:
-            return {"loss": each.mean()}
+            return {"loss": total, "latents": each.mean(), "places": places}
         some = draw.numpy.choice(batch_size, min(N_LOOKS, batch_size), replace=False)
         shown = _clean(predicted[some], noisy[some], time[some], scheduler)
         with mixed_precision(device):
             distance = looks(shown, index[some], moved[some])
-        total = each.mean() + LOOKS_WEIGHT * distance
-        return {"loss": total, "latents": each.mean(), "looks": distance}
+        total = total + LOOKS_WEIGHT * distance
+        return {"loss": total, "latents": each.mean(), "places": places, "looks": distance}
 
     return loss
+
+
+def _mean_surprise(looked: list[Tensor], image: Tensor | None, like: Tensor) -> Tensor:
+    """Mean over blocks and over the samples that have image tokens; 0 without any."""
+    if image is None:
+        return like.new_zeros(())
+    there = image.flatten(1).any(dim=1)
+    surprise = torch.stack(looked).mean(0)
+    return (surprise * there).sum() / there.sum().clamp(min=1)
 
 
 def _twins(

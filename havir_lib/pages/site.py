@@ -7,7 +7,7 @@ of pictures and one map per subject and branch.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ def publish_site(
     out: Path,
     notebooks: Sequence[tuple[str, Sequence[str | None], Sequence[Path]]],
     reproduced: str = "",
+    took: Mapping[str, float] | None = None,
 ) -> Path:
     """Write the site of a run.
 
@@ -61,6 +62,8 @@ def publish_site(
         Of this run; a notebook that has no copies per subject has the subject None.
     reproduced : str
         How its numbers compare with the reference.
+    took : mapping, optional
+        Seconds by step.
     """
     questions = [
         Question(name, _results(name, subjects), [path for path in executed if path.is_file()])
@@ -68,7 +71,7 @@ def publish_site(
     ]
     place = run.workspace
     return build_site(
-        out, place.figures, place.tables, questions, front(run, reproduced),
+        out, place.figures, place.tables, questions, front(run, reproduced, took or {}),
         explorer(run, out / "explorer"),
     )  # fmt: skip
 
@@ -81,13 +84,13 @@ def _results(notebook: str, subjects: Sequence[str | None]) -> list[tuple[str, s
 # --- the first page
 
 
-def front(run: Run, reproduced: str) -> Front:
+def front(run: Run, reproduced: str, took: Mapping[str, float]) -> Front:
     """What was run, and what came out."""
     kind = "simulated" if run.simulated else "measured"
     return Front(
         title=f"{run.config.variant}: {len(run.subjects)} {kind} "
         f"subject{'s' if len(run.subjects) > 1 else ''}",
-        facts=facts(run),
+        facts=facts(run) | ({"took": spent(took)} if took else {}),
         verdicts=verdicts(run),
         scores=between(run),
         reproduced=reproduced.partition("\n")[0],
@@ -112,6 +115,12 @@ def facts(run: Run) -> dict[str, str]:
         "computed on": f"{describe_device(run.device)}, {os.cpu_count()} cores, torch "
         f"{torch.__version__}",
     }
+
+
+def spent(took: Mapping[str, float]) -> str:
+    """Time that steps took, in words."""
+    minutes = max(1, round(sum(took.values()) / 60))
+    return f"{minutes} min in {len(took)} steps, of which several go on at a time"
 
 
 def verdicts(run: Run) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.gpu import notebooks
+from havir_lib import open_run
 from havir_lib.paths import FIGURE, PROJECT_ROOT
 from havir_lib.room import needed
 from havir_lib.workflow import Plan
@@ -204,6 +205,27 @@ def test_second_run_has_nothing_to_do(finished):
 
 
 @pytest.mark.fault("kills and signals")
+def test_commands_of_a_finished_run(finished, tmp_path):
+    workspace = {"workspace": str(finished.workspace.root), "comparison.full": True}
+    given = ["--profile", "smoke", "--overrides", json.dumps(workspace)]
+    run = open_run("smoke", workspace)
+    made = run.images("subj01", "ridge")
+    for image, picture in zip(made.image_ids, made.images, strict=True):
+        Image.fromarray(picture).save(tmp_path / f"{image}.png")
+    scored = _havir("evaluate", str(tmp_path), *given)
+    own = run.scores("subj01", "ridge").groupby("metric")["value"].mean()
+    assert f"{own['PixCorr']:.4f}" in scored
+    _havir("export", str(tmp_path / "model"), "--subject", "subj01", *given)
+    assert (tmp_path / "model" / "model.json").is_file()
+
+
+def _havir(*arguments):
+    command = [sys.executable, "-m", "havir_lib", *arguments]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_a_killed_run_continues_to_the_same_tables(finished, runs):
     _, _, workspace, result = runs
     assert result.returncode == 0, result.stderr[-8000:]
