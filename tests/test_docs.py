@@ -31,7 +31,7 @@ RUN_BY = {
     "havir export": "notebooks/test_run_smoke.py::test_commands_of_a_finished_run",
     "havir reconstruct": "run/test_exported.py::test_from_the_command_line",
     "havir subject check": "notebooks/test_run_readers.py::test_the_check_agrees",
-    "havir download": "download/test_missing.py::test_run_stops_with_the_report_before_anything_starts",
+    "havir download": "download/test_missing.py::test_the_command_fetches_for_one_subject",
     "havir notebooks": "test_wheel.py::test_notebooks_are_copied_out_and_used_from_there",
     "havir publish": "publish/test_numbers.py::test_numbers_in_the_texts_are_those_of_the_tables",
     "pip install": "test_wheel.py::installed",

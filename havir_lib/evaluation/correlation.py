@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +21,9 @@ from havir_lib.errors import ShapeError
 log = logging.getLogger(__name__)
 
 BLOCK = 8192  # features converted to double precision at a time
+ROUGH_BLOCK = 1024  # features whose products are summed in single precision
+ROUGH = 1e-4
+"""More than a rough correlation can be off: 1,024 roundings of 2^-24 and those of the entries."""
 ROWS = 1 << 19  # numbers of two images that are compared at once, which the cache still holds
 Device = str | torch.device
 
@@ -61,14 +65,40 @@ def _products(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     return dot(a, b), torch.where(varied[0] & varied[1], lengths, 0.0)
 
 
+class Rows(NamedTuple):
+    """Rows to correlate, measured once for any number of comparisons.
+
+    Attributes
+    ----------
+    values : Tensor (n, F)
+    means : Tensor, float64 (n, 1)
+    lengths : Tensor, float64 (n,)
+        Of the centred rows; exactly 0 for a constant row.
+    """
+
+    values: Tensor
+    means: Tensor
+    lengths: Tensor
+
+    @classmethod
+    def of(cls, rows: np.ndarray | Tensor, device: Device = "cpu") -> Rows:
+        """Measure rows (n, F)."""
+        values = _tensor(rows, device)
+        means = values.mean(dim=1, dtype=torch.float64, keepdim=True)
+        squares = sum(block.square().sum(dim=1) for block in _centred(values, means, BLOCK))
+        # The mean of equal numbers can be off in its last digit, so test for constancy directly.
+        constant = values.amin(dim=1) == values.amax(dim=1)
+        return cls(values, means, torch.where(constant, 0.0, squares.sqrt()))
+
+
 def all_correlations(
-    reals: np.ndarray | Tensor, preds: np.ndarray | Tensor, device: Device = "cpu"
+    reals: np.ndarray | Tensor | Rows, preds: np.ndarray | Tensor, device: Device = "cpu"
 ) -> np.ndarray:
     """Correlation of every row of `reals` with every row of `preds`.
 
     Parameters
     ----------
-    reals : array (n, F)
+    reals : array (n, F), or Rows
     preds : array (m, F)
     device : str or torch.device
         See :func:`paired_correlation`.
@@ -78,10 +108,31 @@ def all_correlations(
     array (n, m)
         Pearson's r; 0 where a row is constant, see :func:`paired_correlation`.
     """
-    _check(reals, preds, same_rows=False)
-    reals, preds = _tensor(reals, device), _tensor(preds, device)
-    products = sum(a @ b.T for a, b in _centred_blocks(reals, preds))
-    return _divide(products, torch.outer(_norms(reals), _norms(preds)))
+    a, b = _pair(reals, preds, device)
+    products = sum(x @ y.T for x, y in _blocks(a, b, BLOCK))
+    return _divide(products, torch.outer(a.lengths, b.lengths))
+
+
+def rough_correlations(
+    reals: np.ndarray | Tensor | Rows, preds: np.ndarray | Tensor, device: Device = "cpu"
+) -> np.ndarray:
+    """As :func:`all_correlations`, in a third of the time, and less than `ROUGH` from it.
+
+    Products are taken in single precision, sums over blocks and everything else in double.
+    """
+    a, b = _pair(reals, preds, device)
+    blocks = _blocks(a, b, ROUGH_BLOCK)
+    products = sum((x.float() @ y.float().T).double() for x, y in blocks)
+    norms = torch.outer(a.lengths, b.lengths)
+    return torch.where(norms > 0, products / norms, 0.0).cpu().numpy()
+
+
+def _pair(
+    reals: np.ndarray | Tensor | Rows, preds: np.ndarray | Tensor, device: Device
+) -> tuple[Rows, Rows]:
+    known = isinstance(reals, Rows)
+    _check(reals.values if known else reals, preds, same_rows=False)
+    return reals if known else Rows.of(reals, device), Rows.of(preds, device)
 
 
 def _tensor(rows: np.ndarray | Tensor, device: Device) -> Tensor:
@@ -103,20 +154,16 @@ def _check(first: np.ndarray | Tensor, second: np.ndarray | Tensor, same_rows: b
         )
 
 
-def _centred_blocks(first: Tensor, second: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield blocks of columns of both, minus their row means, in double precision."""
-    means = [rows.mean(dim=1, dtype=torch.float64, keepdim=True) for rows in (first, second)]
-    for start in range(0, first.shape[1], BLOCK):
-        columns = slice(start, start + BLOCK)
-        yield first[:, columns] - means[0], second[:, columns] - means[1]
+def _centred(values: Tensor, means: Tensor, size: int) -> Iterator[Tensor]:
+    """Yield blocks of columns minus their row means, in double precision."""
+    for start in range(0, values.shape[1], size):
+        yield values[:, start : start + size] - means
 
 
-def _norms(rows: Tensor) -> Tensor:
-    """Length (n,) of each centred row; exactly 0 for a constant row."""
-    squares = sum(block.square().sum(dim=1) for block, _ in _centred_blocks(rows, rows[:0]))
-    # The mean of equal numbers can be off in its last digit, so test for constancy directly.
-    constant = rows.amin(dim=1) == rows.amax(dim=1)
-    return torch.where(constant, 0.0, squares.sqrt())
+def _blocks(first: Rows, second: Rows, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield blocks of columns of both, centred."""
+    both = (_centred(rows.values, rows.means, size) for rows in (first, second))
+    yield from zip(*both, strict=True)
 
 
 def _divide(products: Tensor, norms: Tensor) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from havir_lib.evaluation.correlation import all_correlations
+from havir_lib.evaluation.correlation import Rows, all_correlations
 
 POOL_BLOCK = 512  # images whose tokens are in memory at once
 
@@ -29,9 +29,9 @@ def similarity_to(queries: np.ndarray, pool: np.ndarray, rows: np.ndarray) -> np
     -------
     ndarray, shape (n, m)
     """
-    flat_queries = flat(queries)
+    measured = Rows.of(flat(queries))
     blocks = np.array_split(rows, range(POOL_BLOCK, len(rows), POOL_BLOCK))
-    return np.concatenate([all_correlations(flat_queries, flat(pool[b])) for b in blocks], axis=1)
+    return np.concatenate([all_correlations(measured, flat(pool[b])) for b in blocks], axis=1)
 
 
 def nearest(queries: np.ndarray, pool: np.ndarray, rows: np.ndarray) -> np.ndarray:

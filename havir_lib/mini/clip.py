@@ -164,8 +164,7 @@ def patch_shapes(images: Tensor) -> Tensor:
 
 
 def clip_loss(learner: Learner, scenes: SceneSet, tokenizer: Tokenizer, batch_size: int) -> Loss:
-    """Contrast of images with one caption each, labels of pictures; labels, looks, place of patches.
-    """
+    """Contrast of images and one caption each, their labels; labels, looks, place of patches."""
     device = learner.clip.logit_scale.device
     ids = tokenize_all(tokenizer, scenes.captions)
     mean, std = (
