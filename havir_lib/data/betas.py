@@ -10,18 +10,17 @@ data, other data sets) are in their final unit.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import h5py
-import nibabel as nib
 import numpy as np
 
 from havir_lib.data.hdf5 import ANEW, open_file
-from havir_lib.data.nifti import Grid, affine_of, indices_in, open_image
+from havir_lib.data.nifti import DAMAGE, Grid, affine_of, indices_in, inflated, open_image
 from havir_lib.errors import DataError, ShapeError
 
 PERCENT_PER_COUNT = 1 / 300  # NSD manual, "Betas": stored = 300 * percent signal change
@@ -29,7 +28,7 @@ ALLOWED_TYPES = ("int16", "float32", "float64")
 HDF5 = (".hdf5", ".h5")
 TRIALS_FIRST = {"betas": True, "modelmd": True, "betasmd": False}
 """Dataset → whether h5py sees (trials, Z, Y, X): NSD's, GLMsingle's of MATLAB and of Python."""
-BLOCK_BYTES = 64 * 2**20  # of a NIfTI stream held in memory at once
+BLOCK_BYTES = 4 * 2**20  # of a NIfTI stream held in memory at once: what a cache holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,8 +186,8 @@ def _read_rows(dataset: h5py.Dataset, ijk: np.ndarray) -> np.ndarray:
 
 
 def _read_nifti(path: Path, header: BetasHeader, ijk: np.ndarray) -> np.ndarray:
-    # The compressed stream must be read from end to end, but a block of volumes at a time is
-    # enough: a whole float session would take 4 GB.
+    # The compressed stream must be read from end to end, but a few volumes at a time are enough: a
+    # whole float session would take 4 GB. It is inflated in a thread of its own.
     proxy = open_image(path).dataobj
     if (proxy.slope, proxy.inter) != (1, 0):
         raise DataError(
@@ -196,18 +195,28 @@ def _read_nifti(path: Path, header: BetasHeader, ijk: np.ndarray) -> np.ndarray:
         )
     n_voxels = int(np.prod(header.shape))
     voxels = np.ravel_multi_index(ijk.T, header.shape, order="F")
-    values = np.empty((header.n_trials, len(ijk)), dtype=header.dtype.newbyteorder("="))
+    values = np.empty((header.n_trials, len(ijk)), dtype=header.dtype)
     block = max(1, BLOCK_BYTES // (n_voxels * header.dtype.itemsize))
+    volumes = np.empty((min(block, header.n_trials), n_voxels), dtype=header.dtype)
     try:
-        with nib.openers.ImageOpener(path) as stream:
-            stream.seek(proxy.offset)
+        with inflated(path) as stream:
+            stream.read(proxy.offset)
             for start in range(0, header.n_trials, block):
                 rows = values[start : start + block]
-                content = stream.read(len(rows) * n_voxels * header.dtype.itemsize)
-                volumes = np.frombuffer(content, header.dtype).reshape(len(rows), n_voxels)
-                rows[:] = volumes[:, voxels]
+                _fill(volumes[: len(rows)], stream)
+                np.take(volumes[: len(rows)], voxels, axis=1, out=rows, mode="clip")
             if stream.read(1 << 16):  # to the end, where a compressed file has its check sum
                 raise ValueError("it holds more than its header says")
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except DAMAGE as error:
         raise DataError(f"{path}: truncated or damaged ({error}). {ANEW}") from None
-    return values
+    return values.astype(header.dtype.newbyteorder("="), copy=False)
+
+
+def _fill(array: np.ndarray, stream: BinaryIO) -> None:
+    """Read as many bytes as an array has."""
+    rest = memoryview(array).cast("B")
+    while rest:
+        n = stream.readinto(rest)
+        if not n:
+            raise EOFError(f"it ends {len(rest):,} bytes too early")
+        rest = rest[n:]

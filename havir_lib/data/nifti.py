@@ -7,14 +7,15 @@ qform) is compared by its shape alone.
 
 from __future__ import annotations
 
-import gzip
 import logging
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import nibabel as nib
 import numpy as np
+from isal import igzip, igzip_threaded, isal_zlib
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 
 from havir_lib.data.hdf5 import ANEW
@@ -22,6 +23,10 @@ from havir_lib.errors import DataError, ShapeError, require_file
 
 log = logging.getLogger(__name__)
 
+DAMAGE = (
+    OSError, EOFError, ValueError, zlib.error, isal_zlib.error, nib.filebasedimages.ImageFileError,
+)  # fmt: skip
+"""What reading a damaged image raises."""
 NEAR = 0.6
 """Voxels that two grids may be apart and still be the same: origins are kept in several ways."""
 
@@ -59,6 +64,17 @@ class Volume:
     affine: np.ndarray
 
 
+def inflated(path: Path) -> BinaryIO:
+    """A file opened for reading from its start to its end; compressed ones inflate on the way.
+
+    ISA-L inflates two to three times as fast as zlib, and in a thread of its own. The check sum is
+    compared when the end is read.
+    """
+    if path.suffix in (".gz", ".mgz"):
+        return igzip_threaded.open(path, "rb", threads=1)
+    return path.open("rb")
+
+
 def open_image(path: Path) -> nib.spatialimages.SpatialImage:
     """A NIfTI or MGH image whose header was read.
 
@@ -69,7 +85,7 @@ def open_image(path: Path) -> nib.spatialimages.SpatialImage:
     """
     try:
         return nib.load(path)
-    except (OSError, EOFError, zlib.error, nib.filebasedimages.ImageFileError) as error:
+    except DAMAGE as error:
         raise DataError(f"{path}: cannot be read as NIfTI ({error}). {ANEW}") from None
 
 
@@ -85,10 +101,10 @@ def read_image(path: Path) -> tuple[np.ndarray, nib.spatialimages.SpatialImage]:
     try:
         content = Path(path).read_bytes()
         if path.suffix in (".gz", ".mgz"):
-            content = gzip.decompress(content)
+            content = igzip.decompress(content)
         whole = type(image).from_bytes(content)
         return np.asanyarray(whole.dataobj), whole
-    except (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError) as error:
+    except DAMAGE as error:
         raise DataError(f"{path}: damaged or cut short ({error}). {ANEW}") from None
 
 
