@@ -1,7 +1,7 @@
 """How the small models are trained: data, steps, rates, seeds.
 
-The numbers are meant for two CPU cores with nothing beside, each stage within 90 minutes; a GPU
-runs the same recipe faster. `effort` multiplies the steps if there is more time.
+The numbers are meant for two CPU cores with nothing beside, each stage within about 90 minutes; a
+GPU runs the same recipe faster. `effort` multiplies the steps if there is more time.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Recipe:
     n_scenes: int = 32768
     n_twins: int = 12288
     vae: Schedule = Schedule(
-        steps=9000, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.5, ema=0.995
+        steps=4000, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.5, ema=0.995
     )
     clip: Schedule = Schedule(
-        steps=2000,
+        steps=1400,
         batch_size=128,
         learning_rate=1.5e-3,
         muon_rate=3e-3,
@@ -36,10 +36,10 @@ class Recipe:
         weight_decay=0.05,
     )
     unet: Schedule = Schedule(
-        steps=6000, batch_size=32, learning_rate=1e-3, muon_rate=3e-3, decay=0.4, ema=0.998
+        steps=3000, batch_size=32, learning_rate=1e-3, muon_rate=3e-3, decay=0.4, ema=0.998
     )
     decoded: Schedule = Schedule(
-        steps=3500, batch_size=32, learning_rate=7e-4, muon_rate=2e-3, decay=0.7, ema=0.998, seed=1
+        steps=2800, batch_size=16, learning_rate=1e-3, muon_rate=3e-3, decay=0.6, ema=0.998, seed=1
     )
 
     n_scenes_denoised: int = 8192

@@ -68,7 +68,7 @@ TWINS = 0.3
 TEXT_WINS = (0.2, 0.6)
 """Mixing ratios between which it gets likelier, from never to always, that the twin's text wins."""
 
-N_LOOKS = 8
+N_LOOKS = 4
 LOOKS_WEIGHT = 0.1
 """Pictures per step of which the second stage compares looks, and how much these count."""
 
