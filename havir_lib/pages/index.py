@@ -44,6 +44,7 @@ def _of(notebook: str, *rows: tuple) -> list[Page]:
 PAGES: tuple[Page, ...] = (
     *_of(
         "00_start_here",
+        ("figure", "first_look", "framework.first_look"),
         ("figure", "stimuli", "framework.stimuli"),
         ("figure", "fig1_framework", "framework.framework"),
     ),

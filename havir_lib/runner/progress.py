@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from havir_lib.io import read_json, write_json
+from havir_lib.paths import FIGURE
 
 RUNNING, DONE = "running", "done"
 """Below a run's folder: a mark per step that goes on (and what it took), and per step done."""
@@ -85,6 +86,7 @@ def _tell(
     folder: Path, steps: Mapping[str, dict], over: threading.Event, say: Callable[[str], None]
 ) -> None:
     start, before, last = time.monotonic(), None, -EVERY
+    began, waiting = time.time(), True
     known = took(folder)  # of the last time
     first = _marks(folder / DONE, steps)
     while not over.wait(LOOK):
@@ -94,6 +96,19 @@ def _tell(
             left = seconds_left(steps, running, done, first, known, took(folder), _since(folder))
             say(line(now - start, len(done), len(steps), running, left))
             before, last = (running, done), now
+        if waiting and (path := first_picture(steps, began)):
+            say(f"[{_clock(now - start)}] first picture: {path}")
+            waiting = False
+
+
+def first_picture(steps: Mapping[str, dict], since: float) -> str | None:
+    """A figure that a step has drawn since a time, as seen from here."""
+    for step in steps.values():
+        for name in step.get("outputs", ()):
+            path = Path(name)
+            if path.suffix == FIGURE and path.is_file() and path.stat().st_mtime >= since:
+                return os.path.relpath(path)
+    return None
 
 
 def _marks(folder: Path, steps: Mapping[str, dict]) -> tuple[str, ...]:
@@ -162,9 +177,11 @@ def line(elapsed: float, n_done: int, n: int, running: tuple[str, ...], left: fl
     """One line for a terminal."""
     names = ", ".join(name.replace("_", " ") for name in running)
     rest = "" if left is None else f", about {_minutes(left)} left"
-    return (
-        f"[{int(elapsed // 60)}:{int(elapsed % 60):02d}] {n_done} of {n} steps done{rest}: {names}"
-    )
+    return f"[{_clock(elapsed)}] {n_done} of {n} steps done{rest}: {names}"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
 
 
 def _minutes(seconds: float) -> str:

@@ -56,6 +56,12 @@ def test_figures_of_a_run_show_no_chosen_image_as_random(run):
     assert f"in each of {len(chosen)} groups" in pictures.how_chosen(chosen)
 
 
+def test_the_first_look_needs_no_simulation_and_shows_its_pictures(run, monkeypatch):
+    expected = run.stimuli.images(np.arange(5))
+    monkeypatch.setattr(type(run), "stimuli", property(lambda _: pytest.fail("simulated first")))
+    np.testing.assert_array_equal(framework.first_pictures(run, 5), expected)
+
+
 def test_text_of_figures_can_be_read(run, monkeypatch):
     """On white, as all figures are; letters on pictures have a ground of their own."""
     drawn = []

@@ -1,5 +1,6 @@
 """What is said while a run goes on."""
 
+import os
 import time
 
 import pytest
@@ -67,6 +68,25 @@ def test_something_is_said_at_once_and_at_every_change(tmp_path, monkeypatch):
     assert "0 of 4 steps done" in said[0]
     assert said[0].endswith(": 00 a")
     assert said[-1].endswith(": 04 b x")
+
+
+def test_the_first_picture_is_named_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "LOOK", 0.01)
+    monkeypatch.chdir(tmp_path)
+    old, new = tmp_path / "old.webp", tmp_path / "new.webp"
+    old.touch()
+    os.utime(old, (1, 1))  # of another run
+    steps = {"00_a": {"after": [], "outputs": [str(old), str(tmp_path / "x.csv"), str(new)]}}
+    said = []
+    progress.begin(tmp_path, "00_a")
+    with progress.told(tmp_path, steps, said.append):
+        progress.begin(tmp_path, "00_a")
+        _until(lambda: said)
+        (tmp_path / "x.csv").touch()
+        new.touch()
+        _until(lambda: len(said) == 2)
+        time.sleep(0.1)
+    assert said[1:] == ["[0:00] first picture: new.webp"]
 
 
 def _until(true, seconds=20.0):
