@@ -39,10 +39,10 @@ class Recipe:
         steps=3000, batch_size=32, learning_rate=1e-3, muon_rate=3e-3, decay=0.4, ema=0.998
     )
     decoded: Schedule = Schedule(
-        steps=2800, batch_size=16, learning_rate=1e-3, muon_rate=3e-3, decay=0.6, ema=0.998, seed=1
+        steps=4000, batch_size=16, learning_rate=1e-3, muon_rate=3e-3, decay=0.6, ema=0.998, seed=1
     )
 
-    n_scenes_denoised: int = 8192
+    n_scenes_denoised: int = 4096
     decoder: Schedule = Schedule(
         steps=2500, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.6, ema=0.99, seed=2
     )
