@@ -49,6 +49,29 @@ def as_bids(reader: Reader, subject: str, root: Path) -> dict:
     }
 
 
+def as_surface(reader: Reader, subject: str, root: Path) -> dict:
+    """A folder of one's own whose voxels with a role are vertices of fsaverage5."""
+    export_own(reader, root, [subject])
+    folder, name = root / f"sub-{subject}", f"sub-{subject}"
+    general = np.any(list(masks_of(reader, subject).values()), axis=0)
+    for path in sorted(folder.rglob("*.nii.gz")):
+        values = nib.load(path).get_fdata(dtype=np.float32)[general]
+        values = values.reshape(len(values), -1)
+        session, _, kind = path.name.removesuffix(".nii.gz").rpartition("_")
+        label = session.removeprefix(name)
+        for side, part in zip("LR", np.array_split(values, 2), strict=True):
+            whole = np.zeros((10_242, 1, 1, values.shape[1]), np.float32)
+            whole[: len(part), 0, 0] = part
+            rest = (
+                f"{label}_hemi-{side}_{kind}" if kind == "betas" else f"_hemi-{side}{label}_{kind}"
+            )
+            nib.save(nib.MGHImage(whole, np.eye(4)), path.with_name(f"{name}{rest}.mgz"))
+        path.unlink()
+    about = json.loads((root / "dataset.json").read_text()) | {"surface": "fsaverage5"}
+    (root / "dataset.json").write_text(json.dumps(about))
+    return {"data.reader": "bids", "data.subjects": [name], "data.bad_voxels": "drop"}
+
+
 def as_mindeye(reader: Reader, subject: str, root: Path) -> dict:
     """MindEye2's HDF5 without NSD's masks: its own regions, no places, z-scored over sessions."""
     root.mkdir(parents=True)
@@ -193,6 +216,7 @@ def _scaled(picture: np.ndarray, side: int) -> np.ndarray:
 
 LAYOUTS = {
     "bids": as_bids,
+    "surface": as_surface,
     "mindeye": as_mindeye,
     "mindeye1": as_mindeye1,
     "laion_fmri": as_laion,

@@ -14,6 +14,7 @@ import numpy as np
 from havir_lib.data.layout import ANATOMY, DEPTHS, GLASS_BRAIN, SURFACE, NsdLayout
 from havir_lib.data.nifti import Grid, read_volume
 from havir_lib.data.spaces import native_space
+from havir_lib.data.surface import Surface
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Anatomy:
         Lookups: where each vertex of the subject's own surface lies in the grid, at each depth.
     to_fsaverage : mapping of hemisphere to Path
         Lookups: which vertex of the subject's own surface each vertex of fsaverage is.
+    surface : Surface or None
+        What the betas lie on, if not on a volume.
     """
 
     subject: str
@@ -44,6 +47,7 @@ class Anatomy:
     to_mni: Path
     to_layers: Mapping[tuple[str, str], Path]
     to_fsaverage: Mapping[str, Path]
+    surface: Surface | None = None
 
     @property
     def needs(self) -> dict[str, list[Path]]:
@@ -51,10 +55,12 @@ class Anatomy:
 
         The check of a subject, the list of missing files, downloads and figures all go by it.
         """
+        on_average = self.surface is not None and self.surface.is_average
+        ways = [*self.to_layers.values(), *self.to_fsaverage.values()]
         return {
             ANATOMY: [self.picture],
             GLASS_BRAIN: [self.to_mni],
-            SURFACE: [*self.to_layers.values(), *self.to_fsaverage.values()],
+            SURFACE: [] if on_average else ways,
         }
 
     def lacks(self, *what: str) -> list[Path]:

@@ -100,7 +100,7 @@ class Subject:
 
     @property
     def has_places(self) -> bool:
-        """Whether it is known where the voxels lie; else the grid is a row of them."""
+        """Whether the voxels lie in a volume; else the grid is a row of them, or of vertices."""
         return tuple(self.shape[1:]) != (1, 1)
 
     @property

@@ -225,6 +225,13 @@ def volume_to_fsaverage5(anatomy: Anatomy, native: VolumeMap, **options) -> Surf
     return SurfaceMap(full.left[:N_FSAVERAGE5], full.right[:N_FSAVERAGE5], "fsaverage5")
 
 
+def to_fsaverage5(anatomy: Anatomy, native: VolumeMap, **options) -> SurfaceMap:
+    """A subject's map on fsaverage5, whether its betas lie in a volume or on an average surface."""
+    if anatomy.surface is not None:
+        return anatomy.surface.to_fsaverage5(native.volume)
+    return volume_to_fsaverage5(anatomy, native, **options)
+
+
 def _across_depths(layers: np.ndarray, method: Method) -> np.ndarray:
     """(n_depths, V) → (V,)."""
     if method == "nearest":

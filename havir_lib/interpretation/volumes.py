@@ -15,10 +15,9 @@ def to_volume(
     values: np.ndarray,
     ijk: np.ndarray,
     shape: tuple[int, int, int],
-    affine: np.ndarray,
     *,
     fill: float = np.nan,
-) -> nib.Nifti1Image:
+) -> np.ndarray:
     """Put one value per voxel at its place in a volume.
 
     Parameters
@@ -27,14 +26,12 @@ def to_volume(
     ijk : int array, shape (V, 3)
         0-based index of each voxel along the volume's X, Y, Z axes.
     shape : (X, Y, Z)
-    affine : array, shape (4, 4)
-        Voxel index → mm.
     fill : float
         Everywhere else; NaN keeps "not measured" apart from zero.
 
     Returns
     -------
-    Nifti1Image, float32
+    ndarray, float32 (X, Y, Z)
 
     Raises
     ------
@@ -50,7 +47,7 @@ def to_volume(
         raise ShapeError("the same voxel occurs twice in ijk")
     data = np.full(shape, fill, dtype=np.float32)
     data[tuple(ijk.T)] = values
-    return nib.Nifti1Image(data, np.asarray(affine, dtype=np.float64))
+    return data
 
 
 def save_volume(image: nib.Nifti1Image, path: Path) -> Path:

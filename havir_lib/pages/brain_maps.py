@@ -22,20 +22,22 @@ def role_volume(run: Run, name: str) -> BrainMap:
 def brain_map(run: Run, name: str, values: np.ndarray, voxels=slice(None)) -> BrainMap:
     """One value per voxel of a subject as a volume over its own anatomy."""
     subject = run.subject(name)
-    image = to_volume(values, subject.ijk[voxels], subject.shape, subject.affine)
+    volume = to_volume(values, subject.ijk[voxels], subject.shape)
     behind = subject.anatomy.background(
         subject.grid, subject.volume(np.ones(subject.n_voxels), 0.0)
     )
-    return BrainMap(
-        image.get_fdata(dtype=np.float32), subject.affine, subject.anatomy.space, behind
-    )
+    return BrainMap(volume, subject.affine, subject.anatomy.space, behind)
 
 
 def without_places(run: Run, names: Sequence[str]) -> str:
-    """Why no maps can be drawn, as a sentence; empty if they can."""
+    """Why no maps of slices can be drawn, as a sentence; empty if they can."""
     lost = [name for name in names if not run.subject(name).has_places]
     if not lost:
         return ""
+    surfaces = {name: run.subject(name).anatomy.surface for name in lost}
+    if all(surfaces.values()):
+        where = ", ".join(f"{name}: {surface.space}" for name, surface in surfaces.items())
+        return f"Maps of slices are left out: betas lie on a surface ({where})."
     return f"Maps are left out: where the voxels of {', '.join(lost)} lie is not known."
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from havir_lib.data.subject import Subject, average_repeats
+from havir_lib.data.surface import SIDES, write_side
 from havir_lib.interpretation import (
     activation_pattern_norm,
     roi_summary,
@@ -122,12 +123,22 @@ def regions_of(run: Run, name: str, branch: Branch) -> list[str]:
 
 
 def importance_volume(run: Run, name: str, branch: Branch) -> BrainMap:
-    """The paper's map over the subject's anatomy; also written as NIfTI, in the subject's space."""
+    """The paper's map over the subject's anatomy; also written, in the subject's own space."""
     found = importance(run, name, branch)
     shown = brain_map(run, name, found.maps["norm"], found.voxels)
-    file = run.workspace.root / "maps" / f"{name}_{branch}_weight_norm.nii.gz"
-    save_volume(nib.Nifti1Image(shown.volume, shown.affine), file)
+    _write_map(run, name, f"{name}_{branch}_weight_norm", shown)
     return shown
+
+
+def _write_map(run: Run, name: str, title: str, shown: BrainMap) -> None:
+    """As NIfTI, or of vertices as GIFTI, a file per hemisphere."""
+    folder, surface = run.workspace.root / "maps", run.subject(name).anatomy.surface
+    if surface is None:
+        save_volume(nib.Nifti1Image(shown.volume, shown.affine), folder / f"{title}.nii.gz")
+        return
+    values = shown.volume.ravel()
+    for side, part in zip(SIDES, np.split(values, [surface.n_left]), strict=True):
+        write_side(folder / f"{title}_hemi-{side}.shape.gii", part)
 
 
 @figure

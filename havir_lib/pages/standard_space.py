@@ -9,7 +9,7 @@ import nibabel as nib
 
 from havir_lib.data.layout import GLASS_BRAIN, SURFACE
 from havir_lib.data.spaces import MNI
-from havir_lib.data.transforms import volume_to_fsaverage5, volume_to_mni
+from havir_lib.data.transforms import to_fsaverage5, volume_to_mni
 from havir_lib.interpretation import save_volume
 from havir_lib.pages.brain_maps import role_volume
 from havir_lib.pages.importance import importance_volume
@@ -38,7 +38,7 @@ def roles_on_surface(run: Run) -> Drawn | str:
     maps = {}
     for name in names:
         anatomy, roles = run.subject(name).anatomy, role_volume(run, name)
-        maps[name] = volume_to_fsaverage5(anatomy, roles, method="nearest")
+        maps[name] = to_fsaverage5(anatomy, roles, method="nearest")
     caption = "Structural and semantic voxels of each subject on the average surface (fsaverage5)."
     made_from = {name: [item.left, item.right] for name, item in maps.items()}
     return Drawn(figure_roles_surface(maps), f"{caption} {left_out}".strip(), made_from)
@@ -48,17 +48,19 @@ def roles_on_surface(run: Run) -> Drawn | str:
 def importance_maps(run: Run) -> Drawn | str:
     """Importance maps of every subject on MNI's glass brain and on the average surface.
 
-    Subjects without the transforms are left out; without any, a sentence says so.
+    Subjects without a way to the surface are left out; without any, a sentence says so. A subject
+    without a way to MNI152 has no glass brain.
     """
-    names, left_out = split(run, GLASS_BRAIN, SURFACE)
+    names, left_out = split(run, SURFACE)
     if not names:
-        return left_out
+        return split(run, GLASS_BRAIN, SURFACE)[1]
+    left_out = f"{left_out} {split(run, GLASS_BRAIN)[1]}".strip()
     maps = {
         name: {branch: importance_map(run, name, branch) for branch in BRANCHES} for name in names
     }
     caption = "Weight norms of every subject in standard spaces: MNI152 and fsaverage5."
     made_from = {
-        f"{name} {branch}": item.volume.volume
+        f"{name} {branch}": [item.surface.left, item.surface.right]
         for name, pair in maps.items()
         for branch, item in pair.items()
     }
@@ -77,7 +79,10 @@ def importance_map(run: Run, name: str, branch: str) -> StandardMap:
     """A subject's importance map in standard spaces; the MNI one is also written as NIfTI."""
     anatomy = run.subject(name).anatomy
     native = importance_volume(run, name, branch)
+    surface = to_fsaverage5(anatomy, native)
+    if anatomy.lacks(GLASS_BRAIN):
+        return StandardMap(None, surface)
     volume = volume_to_mni(anatomy, native, step=MNI_STEP)
     file = run.workspace.root / "maps" / f"{name}_{branch}_weight_norm_{MNI}.nii.gz"
     save_volume(nib.Nifti1Image(volume.volume, volume.affine), file)
-    return StandardMap(volume, volume_to_fsaverage5(anatomy, native))
+    return StandardMap(volume, surface)

@@ -52,9 +52,9 @@ PIXELS = 320  # longer side of a rendered surface
 
 @dataclass(frozen=True, eq=False)
 class StandardMap:
-    """One map in both standard spaces."""
+    """One map in both standard spaces; there may be no way to MNI152."""
 
-    volume: VolumeMap
+    volume: VolumeMap | None
     surface: SurfaceMap
 
 
@@ -220,10 +220,15 @@ def _standard_headings(fig: Figure) -> None:
 
 
 def _standard_row(fig: Figure, top: float, row: float, role: str, shown: StandardMap) -> None:
-    style = {"cmap": role_map(role), "limits": colour_limits(shown.volume.volume)}
+    both = np.concatenate([shown.surface.left, shown.surface.right])
+    values = both if shown.volume is None else shown.volume.volume
+    style = {"cmap": role_map(role), "limits": colour_limits(values)}
     label = f"{top:g} {role}"
-    glass = mm_axes(fig, 28, top, 32, row - 1, f"{label} glass brain")
-    plot_glass(glass, shown.volume, axis="x", **style)
+    if shown.volume is None:
+        mm_text(fig, 44, top + 10, "no way to MNI152", ha="center", fontsize=6.5, color=MUTED)
+    else:
+        glass = mm_axes(fig, 28, top, 32, row - 1, f"{label} glass brain")
+        plot_glass(glass, shown.volume, axis="x", **style)
     views = ROLE_VIEWS[role]
     for column, (side, view) in enumerate(
         [("left", v) for v in views] + [("right", v) for v in views[::-1]]

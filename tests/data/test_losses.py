@@ -63,10 +63,14 @@ def measure(simulated, layout, place):
 def matched(ours, theirs, simulated):
     """Columns of both that are the same voxel, and have a role."""
     places = ours.ijk
-    if ours.affine is None:  # voxels are numbered through, in the order of the masks' union
+    if not ours.has_places:  # voxels are numbered through, in the order of the masks' union
         regions = simulated.reader.regions("subj01")
         general = np.any([regions.mask(name) for name in (*EARLY, *HIGHER)], axis=0)
-        places = np.argwhere(general)[ours.ijk[:, 0]]
+        row = ours.ijk[:, 0]
+        if ours.anatomy.surface:  # in two halves
+            half = -(-general.sum() // 2)
+            row = np.where(row < 10_242, row, row - 10_242 + half)
+        places = np.argwhere(general)[row]
     known = {tuple(x): k for k, x in enumerate(theirs.ijk.tolist())}
     pairs = [(k, known[tuple(x)]) for k, x in enumerate(places.tolist()) if tuple(x) in known]
     assert len(pairs) > 100

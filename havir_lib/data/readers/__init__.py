@@ -1,8 +1,8 @@
 """Data sets on disk, each read by its own reader; nothing behind them knows a file's name.
 
 ``base`` is the contract; ``nsd`` reads NSD's own layout and simulated subjects in it, ``bids`` a
-folder of one's own, ``mindeye`` MindEye2's HDF5, ``mindeye1`` MindEye1's archives, ``laion_fmri``
-LAION-fMRI.
+folder of one's own (``surfaces`` if it lies on one), ``mindeye`` MindEye2's HDF5, ``mindeye1``
+MindEye1's archives, ``laion_fmri`` LAION-fMRI.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from havir_lib.data.readers.laion_fmri import LaionReader
 from havir_lib.data.readers.mindeye import MindEyeReader
 from havir_lib.data.readers.mindeye1 import MindEye1Reader
 from havir_lib.data.readers.nsd import NsdReader
+from havir_lib.data.readers.surfaces import BidsSurfaceReader, names_a_surface
 
 
 def open_reader(config: Config, root: Path | str | None = None) -> Reader:
     """The reader that ``data.reader`` names, for the folder `root` or else ``data.root``."""
     if config.data.reader == "bids":
-        return BidsReader(folder_of(config, root), config.data)
+        folder = folder_of(config, root)
+        kind = BidsSurfaceReader if names_a_surface(folder) else BidsReader
+        return kind(folder, config.data)
     if config.data.reader == "mindeye":
         return MindEyeReader(folder_of(config, root), config.data)
     if config.data.reader == "mindeye1":
@@ -34,6 +37,7 @@ def open_reader(config: Config, root: Path | str | None = None) -> Reader:
 
 __all__ = [
     "BidsReader",
+    "BidsSurfaceReader",
     "LaionReader",
     "MindEye1Reader",
     "MindEyeReader",

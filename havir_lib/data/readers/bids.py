@@ -41,6 +41,7 @@ from havir_lib.data.readers.volumes import (
     own_anatomy,
     stored_as,
 )
+from havir_lib.data.surface import SPACES
 from havir_lib.data.tables import read_names
 from havir_lib.data.trials import trial_table
 from havir_lib.errors import DataError, did_you_mean
@@ -79,7 +80,7 @@ class BidsReader:
 
     @cached_property
     def about(self) -> dict:
-        """``dataset.json``: unit ("percent", "nsd", or a factor) and normalised.
+        """``dataset.json``: unit ("percent", "nsd", or a factor), normalised, and surface.
 
         Raises
         ------
@@ -90,6 +91,7 @@ class BidsReader:
         try:
             about = json.loads(path.read_text(encoding="utf-8"))
             unit, done = about["unit"], about.get("normalised", "none")
+            surface = about.get("surface")
         except FileNotFoundError:
             raise DataError(f'{path}: expected {{"unit": "percent"}}, found none. {HELP}') from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -100,10 +102,16 @@ class BidsReader:
                 f"{path}: expected unit 'percent', 'nsd' or the factor to % signal change, and "
                 f"normalised one of {', '.join(NORMALISED)}; found {unit!r}, {done!r}."
             )
+        if surface not in (None, *SPACES):
+            raise DataError(
+                f"{path}: expected as surface one of {', '.join(SPACES)}, found {surface!r}. "
+                "Without it, betas and masks are volumes."
+            )
         return {
             "unit": float(unit) if number else UNITS[unit],
             "normalised": done,
             "simulated": bool(about.get("simulated", False)),
+            "surface": surface,
         }
 
     @property
@@ -277,7 +285,8 @@ class BidsReader:
         masks = {m[1]: x for x in files if (m := mask.fullmatch(x.name))}
         sets = {m[1]: x for x in files if (m := labels.fullmatch(x.name))}
         named: dict[str, dict[str, int]] = {name: {} for name in masks}
-        named |= {name: _label_table(volume) for name, volume in sets.items()}
+        for name, volume in sets.items():
+            named[name] = label_table(volume.with_name(volume.name.partition(".")[0] + ".tsv"))
         return Masks(folder, subject, self.grid(subject), {**masks, **sets}, named)
 
     def look_at_regions(self, subject: str) -> Iterator[tuple[str, str]]:
@@ -309,11 +318,10 @@ class BidsReader:
         return [file for file in files if file.is_file()]
 
 
-def _label_table(volume: Path) -> dict[str, int]:
+def label_table(path: Path) -> dict[str, int]:
     """Names of the labels of an image, from the table beside it."""
-    path = volume.with_name(volume.name.partition(".")[0] + ".tsv")
     if not path.is_file():
-        raise DataError(f"{path}: expected the names of the labels of {volume.name}, found none.")
+        raise DataError(f"{path}: expected the names of the labels that lie beside, found none.")
     table = read_names(path, ("index", "name"))
     numbers = pd.to_numeric(table["index"], errors="coerce")
     if numbers.isna().any() or (numbers % 1 != 0).any() or table["name"].duplicated().any():
