@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -25,16 +27,21 @@ def filled(text: str, tables: Path) -> str:
     DataError
         If a mark fits no row, or several.
     """
-    return NUMBER.sub(lambda found: _fill(found, tables), text)
+    read = functools.cache(_read)  # many marks, few tables
+    return NUMBER.sub(lambda found: _fill(found, tables, read), text)
 
 
-def _fill(found: re.Match, tables: Path) -> str:
+def _read(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+
+
+def _fill(found: re.Match, tables: Path, read: Callable[[Path], pd.DataFrame]) -> str:
     query = found["query"]
     name, where, column, digits = (part.strip() for part in query.split("|"))
     path = tables / f"{name}.csv"
     if not path.is_file():
         raise DataError(f"{path} does not exist, but a text takes a number from it: {query}")
-    frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    frame = read(path)
     for condition in filter(None, (part.strip() for part in where.split(";"))):
         key, _, value = condition.partition("=")
         frame = frame[frame[key].astype(str) == value]
