@@ -65,6 +65,7 @@ def as_surface(reader: Reader, subject: str, root: Path) -> dict:
             rest = (
                 f"{label}_hemi-{side}_{kind}" if kind == "betas" else f"_hemi-{side}{label}_{kind}"
             )
+            whole = whole[..., 0] if whole.shape[3] == 1 else whole
             nib.save(nib.MGHImage(whole, np.eye(4)), path.with_name(f"{name}{rest}.mgz"))
         path.unlink()
     about = json.loads((root / "dataset.json").read_text()) | {"surface": "fsaverage5"}

@@ -12,7 +12,9 @@ from havir_lib.paths import PROJECT_ROOT
 from tests.layouts import EARLY, HIGHER, LAYOUTS
 
 pytestmark = pytest.mark.slow
-HEADING = "| layout | training trials | r of single betas | r of mean betas | noise ceiling |"
+HEADING = (
+    "| layout | training trials | r of single betas | r of mean betas | noise ceiling | what else |"
+)
 
 
 def as_bids_whole(reader, subject, root):
