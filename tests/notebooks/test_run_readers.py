@@ -20,10 +20,7 @@ SIMULATED = {"simulation.trials_per_session": 75, "data.subjects": ["subj01"]}
 QUICK = {"evaluation.n_bootstrap": 100, "diffusion.steps": 2, "ridge.folds": 2}
 SAID = {
     "bids": ("No captions are known", "Left out of maps on the average surface: sub-subj01"),
-    "surface": (
-        "Maps of slices are left out: betas lie on a surface (sub-subj01: fsaverage5)",
-        "Left out of maps on MNI's glass brain: sub-subj01",
-    ),
+    "surface": ("Maps of slices are left out: betas lie on a surface (sub-subj01: fsaverage5)",),
     "mindeye": ("Maps are left out: where the voxels of subj01 lie is not known",),
     "mindeye1": ("Maps are left out: where the voxels of subj01 lie is not known",),
     "laion_fmri": ("Left out of maps on the average surface: sub-01",),
