@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import nibabel as nib
 import numpy as np
-from isal import igzip, igzip_threaded, isal_zlib
+from isal import igzip_threaded, isal_zlib
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 
 from havir_lib.data.hdf5 import ANEW
@@ -99,10 +99,8 @@ def read_image(path: Path) -> tuple[np.ndarray, nib.spatialimages.SpatialImage]:
     """
     image = open_image(path)
     try:
-        content = Path(path).read_bytes()
-        if path.suffix in (".gz", ".mgz"):
-            content = igzip.decompress(content)
-        whole = type(image).from_bytes(content)
+        with inflated(path) as stream:
+            whole = type(image).from_bytes(stream.read())
         return np.asanyarray(whole.dataobj), whole
     except DAMAGE as error:
         raise DataError(f"{path}: damaged or cut short ({error}). {ANEW}") from None

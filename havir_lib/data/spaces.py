@@ -16,6 +16,9 @@ from havir_lib.errors import ShapeError, SpaceError
 MNI = "MNI152"
 FSAVERAGE = {163_842: "fsaverage", 40_962: "fsaverage6", 10_242: "fsaverage5"}
 """Vertices of one hemisphere → FreeSurfer's average surface."""
+VERTICES = {name: n for n, name in FSAVERAGE.items()}
+COARSEST = "fsaverage5"
+"""Whose mesh nilearn ships."""
 
 
 def native_space(subject: str, grid: str) -> str:
@@ -67,13 +70,22 @@ class SurfaceMap:
 
     def __post_init__(self) -> None:
         shapes = np.shape(self.left), np.shape(self.right)
-        standard = {name: n for n, name in FSAVERAGE.items()}
-        expected = standard.get(self.space)
+        expected = VERTICES.get(self.space)
         if any(len(shape) != 1 or expected not in (None, *shape) for shape in shapes):
             raise ShapeError(
                 f"a surface map in {self.space} needs {expected or 'n'} values per hemisphere, "
                 f"found shapes {shapes}"
             )
+
+
+def to_fsaverage5(full: SurfaceMap) -> SurfaceMap:
+    """A map on an average surface, reduced to the 10,242 vertices of fsaverage5.
+
+    FreeSurfer's average surfaces share their first vertices (each is the other's refinement, see
+    nilearn's note on the order of vertices of its fsaverage templates), so nothing is resampled.
+    """
+    n = VERTICES[COARSEST]
+    return SurfaceMap(full.left[:n], full.right[:n], COARSEST)
 
 
 def require_space(found: VolumeMap | SurfaceMap, expected: str, use: str) -> None:

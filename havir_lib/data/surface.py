@@ -16,15 +16,15 @@ import numpy as np
 
 from havir_lib.data.hdf5 import ANEW
 from havir_lib.data.nifti import open_image, read_image
-from havir_lib.data.spaces import FSAVERAGE, SurfaceMap
+from havir_lib.data.spaces import VERTICES, SurfaceMap
 from havir_lib.errors import DataError, ShapeError, require_file
+from havir_lib.io import atomic_write
 
 SIDES = ("L", "R")
 GIFTI = ".gii"
 KINDS = (".func.gii", ".shape.gii", ".label.gii", GIFTI, ".mgz", ".mgh")
 OWN = "own"
-SPACES = (*FSAVERAGE.values(), OWN)
-N_FSAVERAGE5 = next(n for n, name in FSAVERAGE.items() if name == "fsaverage5")
+SPACES = (*VERTICES, OWN)
 Pair = tuple[Path, Path]
 
 
@@ -51,21 +51,18 @@ class Surface:
 
     def check(self, path: Path) -> None:
         """Raise :class:`ShapeError` if an average surface has another number of vertices."""
-        expected = {name: n for n, name in FSAVERAGE.items()}.get(self.space)
+        expected = VERTICES.get(self.space)
         if expected not in (None, self.n_left) or expected not in (None, self.n_right):
             raise ShapeError(
                 f"{path}: expected the {expected:,} vertices of a hemisphere of {self.space}, "
                 f"found {self.n_left:,} and {self.n_right:,}. dataset.json names the surface."
             )
 
-    def to_fsaverage5(self, values: np.ndarray) -> SurfaceMap:
-        """Values (n_left + n_right,) of an average surface on the vertices that nilearn ships.
-
-        FreeSurfer's average surfaces are nested: the first 10,242 vertices are fsaverage5's.
-        """
-        flat = np.asarray(values, dtype=float).ravel()
-        left, right = flat[: self.n_left], flat[self.n_left :]
-        return SurfaceMap(left[:N_FSAVERAGE5], right[:N_FSAVERAGE5], "fsaverage5")
+    def map(self, values: np.ndarray) -> SurfaceMap:
+        """A value per vertex, of any shape that is in their order, as a map."""
+        return SurfaceMap(
+            *np.split(np.asarray(values, dtype=float).ravel(), [self.n_left]), self.space
+        )
 
 
 def pair_of(folder: Path, name: str) -> Pair | None:
@@ -154,5 +151,5 @@ def read_pair(pair: Pair, what: str, surface: Surface) -> np.ndarray:
 def write_side(path: Path, values: np.ndarray) -> None:
     """Write one value per vertex (n,) as GIFTI."""
     array = nib.gifti.GiftiDataArray(np.asarray(values, np.float32), "NIFTI_INTENT_SHAPE")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(nib.GiftiImage(darrays=[array]), path)
+    with atomic_write(path) as temporary:
+        nib.save(nib.GiftiImage(darrays=[array]), temporary)

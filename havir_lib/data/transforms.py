@@ -29,15 +29,20 @@ from scipy.ndimage import map_coordinates
 from havir_lib.data.anatomy import Anatomy
 from havir_lib.data.layout import GET_DATA
 from havir_lib.data.nifti import read_image
-from havir_lib.data.spaces import FSAVERAGE, MNI, SurfaceMap, VolumeMap, require_space
+from havir_lib.data.spaces import (
+    FSAVERAGE,
+    MNI,
+    SurfaceMap,
+    VolumeMap,
+    require_space,
+    to_fsaverage5,
+)
 from havir_lib.errors import DataError, ShapeError, require_file
 
 NO_DATA = 9999
 MNI_SHAPE = (182, 218, 182)
 MNI_AFFINE = np.array([[-1.0, 0, 0, 90], [0, 1, 0, -126], [0, 0, 1, -72], [0, 0, 0, 1]])
 """Of FSL's MNI152_T1_1mm: x runs from right to left, and 0 mm lies at voxel (90, 126, 72)."""
-N_FSAVERAGE5 = 10_242
-"""FreeSurfer's average surfaces are nested: these vertices come first in fsaverage."""
 LEAST_SUPPORT = 0.5
 """Share of its interpolation weight that must lie on voxels with a value, or a place gets none."""
 Method = Literal["linear", "nearest"]
@@ -216,19 +221,14 @@ def volume_to_fsaverage(
 
 
 def volume_to_fsaverage5(anatomy: Anatomy, native: VolumeMap, **options) -> SurfaceMap:
-    """:func:`volume_to_fsaverage`, reduced to the 10,242 vertices whose mesh nilearn ships.
-
-    fsaverage5 and fsaverage share their first vertices (each is the other's refinement, see
-    nilearn's note on the order of vertices of its fsaverage templates), so nothing is resampled.
-    """
-    full = volume_to_fsaverage(anatomy, native, **options)
-    return SurfaceMap(full.left[:N_FSAVERAGE5], full.right[:N_FSAVERAGE5], "fsaverage5")
+    """:func:`volume_to_fsaverage`, reduced to the vertices whose mesh nilearn ships."""
+    return to_fsaverage5(volume_to_fsaverage(anatomy, native, **options))
 
 
-def to_fsaverage5(anatomy: Anatomy, native: VolumeMap, **options) -> SurfaceMap:
+def on_fsaverage5(anatomy: Anatomy, native: VolumeMap, **options) -> SurfaceMap:
     """A subject's map on fsaverage5, whether its betas lie in a volume or on an average surface."""
     if anatomy.surface is not None:
-        return anatomy.surface.to_fsaverage5(native.volume)
+        return to_fsaverage5(anatomy.surface.map(native.volume))
     return volume_to_fsaverage5(anatomy, native, **options)
 
 

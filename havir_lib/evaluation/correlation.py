@@ -21,9 +21,6 @@ from havir_lib.errors import ShapeError
 log = logging.getLogger(__name__)
 
 BLOCK = 8192  # features converted to double precision at a time
-ROUGH_BLOCK = 1024  # features whose products are summed in single precision
-ROUGH = 1e-4
-"""More than a rough correlation can be off: 1,024 roundings of 2^-24 and those of the entries."""
 ROWS = 1 << 19  # numbers of two images that are compared at once, which the cache still holds
 Device = str | torch.device
 
@@ -85,7 +82,7 @@ class Rows(NamedTuple):
         """Measure rows (n, F)."""
         values = _tensor(rows, device)
         means = values.mean(dim=1, dtype=torch.float64, keepdim=True)
-        squares = sum(block.square().sum(dim=1) for block in _centred(values, means, BLOCK))
+        squares = sum(block.square().sum(dim=1) for block in _centred_blocks(values, means))
         # The mean of equal numbers can be off in its last digit, so test for constancy directly.
         constant = values.amin(dim=1) == values.amax(dim=1)
         return cls(values, means, torch.where(constant, 0.0, squares.sqrt()))
@@ -108,31 +105,12 @@ def all_correlations(
     array (n, m)
         Pearson's r; 0 where a row is constant, see :func:`paired_correlation`.
     """
-    a, b = _pair(reals, preds, device)
-    products = sum(x @ y.T for x, y in _blocks(a, b, BLOCK))
-    return _divide(products, torch.outer(a.lengths, b.lengths))
-
-
-def rough_correlations(
-    reals: np.ndarray | Tensor | Rows, preds: np.ndarray | Tensor, device: Device = "cpu"
-) -> np.ndarray:
-    """As :func:`all_correlations`, in a third of the time, and less than `ROUGH` from it.
-
-    Products are taken in single precision, sums over blocks and everything else in double.
-    """
-    a, b = _pair(reals, preds, device)
-    blocks = _blocks(a, b, ROUGH_BLOCK)
-    products = sum((x.float() @ y.float().T).double() for x, y in blocks)
-    norms = torch.outer(a.lengths, b.lengths)
-    return torch.where(norms > 0, products / norms, 0.0).cpu().numpy()
-
-
-def _pair(
-    reals: np.ndarray | Tensor | Rows, preds: np.ndarray | Tensor, device: Device
-) -> tuple[Rows, Rows]:
     known = isinstance(reals, Rows)
     _check(reals.values if known else reals, preds, same_rows=False)
-    return reals if known else Rows.of(reals, device), Rows.of(preds, device)
+    a, b = reals if known else Rows.of(reals, device), Rows.of(preds, device)
+    blocks = (_centred_blocks(rows.values, rows.means) for rows in (a, b))
+    products = sum(x @ y.T for x, y in zip(*blocks, strict=True))
+    return _divide(products, torch.outer(a.lengths, b.lengths))
 
 
 def _tensor(rows: np.ndarray | Tensor, device: Device) -> Tensor:
@@ -154,16 +132,10 @@ def _check(first: np.ndarray | Tensor, second: np.ndarray | Tensor, same_rows: b
         )
 
 
-def _centred(values: Tensor, means: Tensor, size: int) -> Iterator[Tensor]:
+def _centred_blocks(values: Tensor, means: Tensor) -> Iterator[Tensor]:
     """Yield blocks of columns minus their row means, in double precision."""
-    for start in range(0, values.shape[1], size):
-        yield values[:, start : start + size] - means
-
-
-def _blocks(first: Rows, second: Rows, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield blocks of columns of both, centred."""
-    both = (_centred(rows.values, rows.means, size) for rows in (first, second))
-    yield from zip(*both, strict=True)
+    for start in range(0, values.shape[1], BLOCK):
+        yield values[:, start : start + BLOCK] - means
 
 
 def _divide(products: Tensor, norms: Tensor) -> np.ndarray:

@@ -136,9 +136,9 @@ def _write_map(run: Run, name: str, title: str, shown: BrainMap) -> None:
     if surface is None:
         save_volume(nib.Nifti1Image(shown.volume, shown.affine), folder / f"{title}.nii.gz")
         return
-    values = shown.volume.ravel()
-    for side, part in zip(SIDES, np.split(values, [surface.n_left]), strict=True):
-        write_side(folder / f"{title}_hemi-{side}.shape.gii", part)
+    found = surface.map(shown.volume)
+    for side, values in zip(SIDES, (found.left, found.right), strict=True):
+        write_side(folder / f"{title}_hemi-{side}.shape.gii", values)
 
 
 @figure

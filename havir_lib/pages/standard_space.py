@@ -9,7 +9,7 @@ import nibabel as nib
 
 from havir_lib.data.layout import GLASS_BRAIN, SURFACE
 from havir_lib.data.spaces import MNI
-from havir_lib.data.transforms import to_fsaverage5, volume_to_mni
+from havir_lib.data.transforms import on_fsaverage5, volume_to_mni
 from havir_lib.interpretation import save_volume
 from havir_lib.pages.brain_maps import role_volume
 from havir_lib.pages.importance import importance_volume
@@ -38,7 +38,7 @@ def roles_on_surface(run: Run) -> Drawn | str:
     maps = {}
     for name in names:
         anatomy, roles = run.subject(name).anatomy, role_volume(run, name)
-        maps[name] = to_fsaverage5(anatomy, roles, method="nearest")
+        maps[name] = on_fsaverage5(anatomy, roles, method="nearest")
     caption = "Structural and semantic voxels of each subject on the average surface (fsaverage5)."
     made_from = {name: [item.left, item.right] for name, item in maps.items()}
     return Drawn(figure_roles_surface(maps), f"{caption} {left_out}".strip(), made_from)
@@ -79,7 +79,7 @@ def importance_map(run: Run, name: str, branch: str) -> StandardMap:
     """A subject's importance map in standard spaces; the MNI one is also written as NIfTI."""
     anatomy = run.subject(name).anatomy
     native = importance_volume(run, name, branch)
-    surface = to_fsaverage5(anatomy, native)
+    surface = on_fsaverage5(anatomy, native)
     if anatomy.lacks(GLASS_BRAIN):
         return StandardMap(None, surface)
     volume = volume_to_mni(anatomy, native, step=MNI_STEP)

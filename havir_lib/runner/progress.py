@@ -156,6 +156,7 @@ def seconds_left(
     slower = 1.0
     if fresh:
         slower = sum(now[name] for name in fresh) / sum(expected[name] for name in fresh)
+    slower = max([slower, *(since.get(name, 0.0) / expected[name] for name in running)])
     ends: dict[str, float] = dict.fromkeys(done, 0.0)
     for name in steps:  # each comes after those that it waits for
         if name not in done:

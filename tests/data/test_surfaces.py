@@ -9,6 +9,7 @@ import pytest
 from havir_lib.data import load_subject
 from havir_lib.data.check import check_subject, has_errors
 from havir_lib.data.readers import BidsReader, BidsSurfaceReader, open_reader
+from havir_lib.data.spaces import to_fsaverage5
 from havir_lib.data.surface import Surface, pair_of, read_side, write_side
 from havir_lib.errors import DataError, HavirError, ShapeError
 from tests.data.test_bids import NAME, configured, own  # noqa: F401
@@ -74,12 +75,14 @@ def test_maps_of_an_average_surface_are_its_first_vertices(own, configured):  # 
     lay_out(own, surface="fsaverage5", pad=10_242)
     subject = load_subject(configured(), NAME)
     codes = subject.volume(np.where(subject.structural, 1.0, 2.0))
-    shown = subject.anatomy.surface.to_fsaverage5(codes)
+    shown = to_fsaverage5(subject.anatomy.surface.map(codes))
     places = np.concatenate([shown.left, shown.right])
     np.testing.assert_array_equal(np.flatnonzero(np.isfinite(places)), subject.ijk[:, 0])
     finer = Surface("fsaverage6", 40_962, 40_962)
     values = np.arange(2 * 40_962.0)
-    np.testing.assert_array_equal(finer.to_fsaverage5(values).right, 40_962 + np.arange(10_242))
+    np.testing.assert_array_equal(
+        to_fsaverage5(finer.map(values)).right, 40_962 + np.arange(10_242)
+    )
 
 
 def _lose_one(root):

@@ -2,17 +2,11 @@
 
 import numpy as np
 import pytest
-import torch
 from scipy.spatial.distance import correlation as scipy_distance
 
 from havir_lib.errors import ShapeError
 from havir_lib.evaluation import correlation
-from havir_lib.evaluation.correlation import (
-    ROUGH,
-    all_correlations,
-    paired_correlation,
-    rough_correlations,
-)
+from havir_lib.evaluation.correlation import all_correlations, paired_correlation
 from havir_lib.evaluation.distance import correlation_distance
 from havir_lib.evaluation.identification import share_beaten, two_way_identification
 
@@ -60,9 +54,8 @@ def test_two_way_identification_equals_the_field(pair):
 def test_two_way_identification_compares_along_the_right_axis():
     # Columns are reconstructions: the first resembles the second real image most.
     similarity = np.array([[0.5, 0.1, 0.2], [0.9, 0.8, 0.7], [0.4, 0.3, 0.9]])
-    own = np.diag(similarity)
-    np.testing.assert_allclose(share_beaten(similarity, own), [0.5, 1.0, 1.0])
-    np.testing.assert_allclose(share_beaten(similarity.T, own), [1.0, 0.5, 1.0])
+    np.testing.assert_allclose(share_beaten(similarity), [0.5, 1.0, 1.0])
+    np.testing.assert_allclose(share_beaten(similarity.T), [1.0, 0.5, 1.0])
 
 
 def test_perfect_reconstructions_are_all_identified(pair):
@@ -88,30 +81,6 @@ def test_two_images_give_all_or_nothing(rng):
     reals = rng.normal(size=(2, 30))
     np.testing.assert_array_equal(two_way_identification(reals, reals), [1, 1])
     np.testing.assert_array_equal(two_way_identification(reals, reals[::-1]), [0, 0])
-
-
-@pytest.mark.parametrize("block", [1, 64, 10_000])
-def test_rough_correlations_are_as_near_as_they_say(pair, monkeypatch, block):
-    monkeypatch.setattr(correlation, "ROUGH_BLOCK", block)
-    reals, preds = pair[0] * 1e6, pair[1][:7] * 1e-6
-    off = np.abs(rough_correlations(reals, preds) - all_correlations(reals, preds))
-    assert 0 < off.max() < ROUGH / 100
-
-
-def test_near_rivals_are_told_apart_as_in_double_precision(rng):
-    """Rivals nearer than single precision can tell, on both sides of the own image."""
-    reals = rng.normal(size=(40, 5000))
-    reals[1:] = reals[0] + 1e-5 * reals[1:]
-    preds = reals + 1e-5 * rng.normal(size=reals.shape)
-    result = two_way_identification(reals, preds)
-    np.testing.assert_array_equal(result, field_two_way(reals, preds))
-    rough = rough_correlations(reals, preds)
-    assert (share_beaten(rough, np.diag(rough)) != result).any()
-
-
-def test_tensors_are_scored_like_arrays(pair):
-    tensors = [torch.from_numpy(rows) for rows in pair]
-    np.testing.assert_array_equal(two_way_identification(*tensors), two_way_identification(*pair))
 
 
 def test_one_image_cannot_be_identified():

@@ -47,7 +47,7 @@ def test_figures_of_masks_are_saved_with_their_origin(run, make):
 def test_role_map_on_the_surface_has_early_areas_at_the_back(run):
     native = brain_maps.role_volume(run, "subj01")
     assert native.space == "subj01 func1pt8mm"
-    shown = standard_space.to_fsaverage5(run.subject("subj01").anatomy, native, method="nearest")
+    shown = standard_space.on_fsaverage5(run.subject("subj01").anatomy, native, method="nearest")
     from nilearn import datasets, surface
 
     for side in ("left", "right"):

@@ -32,6 +32,13 @@ def test_a_slower_machine_takes_longer():
     assert slow == pytest.approx(3 * usual)
 
 
+def test_a_step_that_takes_longer_than_expected_says_so_for_the_rest():
+    known = {"00_a": 10, "04_b_x": 20, "05_c_x": 30, "report": 5}
+    soon, late = (left(("00_a",), (), known=known, since={"00_a": s}) for s in (5.0, 40.0))
+    assert soon == pytest.approx(65 - 5)
+    assert late >= 4 * 55  # the other steps, four times slower
+
+
 def test_steps_of_which_nothing_is_known_have_no_estimate():
     assert progress.seconds_left({"x": {"after": []}}, ("x",), (), (), {}, {}, {}) is None
     assert "left" not in progress.line(5, 0, 1, ("x",), None)
