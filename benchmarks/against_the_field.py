@@ -7,7 +7,7 @@ CPU seconds on one thread, the least of three. Baselines restate the peers' way 
 only make it look slow, and the largest difference between both results stands beside the times.
 Floors are what a step cannot do without, by the fastest means at hand: reading the bytes, inflating
 them, the matrix product. Each side of each step runs in a process of its own, whose memory is that
-of the side; what it reads is written once.
+of the side (Linux only); what it reads is written once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import argparse
 import json
 import os
 import platform
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -267,13 +267,24 @@ class Side:
 
 def measure(act: Callable[[], np.ndarray | None]) -> tuple[list[float], int, np.ndarray]:
     """CPU seconds of each time, most memory beyond that before, and the result."""
-    before, seconds = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, []
+    forget_peak()
+    before, seconds = peak_memory(), []
     for _ in range(TIMES):
         start = time.process_time()
         result = act()
         seconds.append(time.process_time() - start)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    return seconds, 1024 * peak, np.asarray(0.0 if result is None else result)
+    return seconds, peak_memory() - before, np.asarray(0.0 if result is None else result)
+
+
+def forget_peak() -> None:
+    """From now on the peak is that of what comes; see clear_refs in proc(5)."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory() -> int:
+    """Most bytes that this process has held since the peak was forgotten (Linux)."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
 
 
 def one_side(step: str, side: str, folder: Path) -> None:

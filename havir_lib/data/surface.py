@@ -83,6 +83,24 @@ def pair_of(folder: Path, name: str) -> Pair | None:
     return None
 
 
+def pair_beside(left: Path) -> Pair:
+    """A left hemisphere's file and its partner: ``hemi-L`` in one name, ``hemi-R`` in the other.
+
+    Raises
+    ------
+    DataError
+        If its name does not say that it is the left one's.
+    """
+    left = Path(left)
+    right = left.with_name(left.name.replace("hemi-L", "hemi-R"))
+    if right == left:
+        raise DataError(
+            f"{left}: expected the left hemisphere's file, with hemi-L in its name and the right "
+            "one's beside it."
+        )
+    return left, right
+
+
 def read_side(path: Path, what: str) -> np.ndarray:
     """Values (n_vertices, columns) of one hemisphere.
 
@@ -138,7 +156,7 @@ def read_pair(pair: Pair, what: str, surface: Surface) -> np.ndarray:
     for path, values, n in zip(pair, sides, (surface.n_left, surface.n_right), strict=True):
         if len(values) != n:
             raise ShapeError(
-                f"{path}: expected the {n:,} vertices that the betas have, found {len(values):,}."
+                f"{path}: expected the {n:,} vertices that the subject has, found {len(values):,}."
             )
     if sides[0].shape[1] != sides[1].shape[1]:
         raise ShapeError(

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from havir_lib.config import Diffusion, Weights
 from havir_lib.data.betas import read_betas
-from havir_lib.data.nifti import Grid
 from havir_lib.data.subject import Subject, average_repeats
+from havir_lib.data.surface import pair_beside, read_pair
 from havir_lib.data.tables import read_names, write_table
 from havir_lib.data.zscore import pooled_statistics, session_statistics
 from havir_lib.devices import PRECISIONS, precision_on
@@ -54,6 +54,7 @@ def export(run: Run, name: str, folder: Path) -> Path:
         models={branch: run.model(name, branch) for branch in BRANCHES},
         voxels={branch: subject.ijk[voxels] for branch, voxels in seen.items()},
         grid=subject.grid,
+        surface=run.anatomy(name).surface,
         mean={branch: mean[voxels] for branch, voxels in seen.items()},
         deviation={branch: deviation[voxels] for branch, voxels in seen.items()},
         lengths=lengths_of(run, target, subject.train_images),
@@ -133,7 +134,8 @@ def reconstruct(
     ----------
     model : Exported
     files : sequence of Path
-        Single-trial betas, NIfTI or HDF5, a file per session, on the grid of the model's.
+        Single-trial betas, NIfTI or HDF5, a file per session, on the grid of the model's. On a
+        surface: the left hemisphere's, which has the right one's beside it.
     folder : Path
         Receives ``<image>.png``, a table and the settings.
     names : sequence of str, optional
@@ -210,21 +212,25 @@ def all_betas(
         for part in (model.voxels, model.mean, model.deviation)
     )
     scale = (mean / unit, deviation / unit)
-    parts = [_betas(Path(path), voxels, model.grid, scale, by, unit) for path in files]
+    parts = [
+        _zscored(Path(path), _stored(model, Path(path), voxels), scale, by, unit) for path in files
+    ]
     ends = np.cumsum([len(model.voxels[branch]) for branch in BRANCHES])[:-1]
     return dict(zip(BRANCHES, np.split(np.concatenate(parts), ends, axis=1), strict=True))
 
 
-def _betas(
-    path: Path,
-    voxels: np.ndarray,
-    grid: Grid,
-    scale: tuple[np.ndarray, np.ndarray],
-    by: By,
-    unit: float,
+def _stored(model: Exported, path: Path, voxels: np.ndarray) -> np.ndarray:
+    """Betas (n_trials, V) of one session, as they are stored."""
+    if model.surface is None:
+        return read_betas(path, voxels, model.grid).astype(np.float32)
+    values = read_pair(pair_beside(path), "Betas", model.surface)
+    return values[voxels[:, 0]].T.astype(np.float32)
+
+
+def _zscored(
+    path: Path, values: np.ndarray, scale: tuple[np.ndarray, np.ndarray], by: By, unit: float
 ) -> np.ndarray:
-    """Betas (n_trials, V) of one file, z-scored."""
-    values = read_betas(path, voxels, grid).astype(np.float32)
+    """Betas (n_trials, V) of one session in the scale that networks see."""
     if not np.isfinite(values).all():
         n = int((~np.isfinite(values).all(axis=0)).sum())
         raise DataError(

@@ -12,20 +12,21 @@ Nothing in it says what was measured in any trial.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from havir_lib.data.nifti import Grid
+from havir_lib.data.surface import Surface
 from havir_lib.errors import DataError
 from havir_lib.io import load_arrays, read_json, save_arrays, write_json
 from havir_lib.models.build import Model
 from havir_lib.training.branches import BRANCHES, Branch
 from havir_lib.training.checkpoint import load_model, save_model
 
-ABOUT, VOXELS, FORMAT = "model.json", "voxels.npz", 1
+ABOUT, VOXELS, FORMAT = "model.json", "voxels.npz", 2
 HOW = "`havir export` writes such a folder."
 
 
@@ -40,6 +41,8 @@ class Exported:
     voxels : dict
         Branch → indices into the grid, int (V_branch, 3), in the order the network sees them.
     grid : Grid
+    surface : Surface or None
+        If the grid is that of vertices.
     mean, deviation : dict
         Branch → (V_branch,): of an average session's training trials, in % signal change.
     lengths : tuple of ndarray, (Ti,) and (Tt,)
@@ -51,6 +54,7 @@ class Exported:
     models: dict[Branch, Model]
     voxels: dict[Branch, np.ndarray]
     grid: Grid
+    surface: Surface | None
     mean: dict[Branch, np.ndarray]
     deviation: dict[Branch, np.ndarray]
     lengths: tuple[np.ndarray, np.ndarray]
@@ -76,7 +80,8 @@ def save_exported(folder: Path, made: Exported) -> None:
     if made.grid.affine is not None:
         arrays["affine"] = made.grid.affine
     save_arrays(folder / VOXELS, shape=np.array(made.grid.shape), **arrays)
-    write_json(folder / ABOUT, {"format": FORMAT, **made.about})
+    surface = made.surface and asdict(made.surface)
+    write_json(folder / ABOUT, {"format": FORMAT, "surface": surface, **made.about})
 
 
 def read_about(folder: Path) -> dict[str, Any]:
@@ -119,7 +124,8 @@ def load_exported(folder: Path) -> Exported:
         }
         grid = Grid(tuple(arrays["shape"].tolist()), arrays.get("affine"))
         lengths = (arrays["lengths_image"], arrays["lengths_text"])
-    except (OSError, KeyError, ValueError) as error:
+        surface = about["surface"] and Surface(**about["surface"])
+    except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(f"{folder / VOXELS}: cannot be read ({error}). {HOW}") from None
     models = {branch: load_branch(folder, branch) for branch in BRANCHES}
     for branch, model in models.items():
@@ -128,4 +134,4 @@ def load_exported(folder: Path) -> Exported:
                 f"{folder / VOXELS}: expected {model.n_voxels} {branch} voxels, as its network "
                 f"has, found {len(parts['voxels'][branch])}. {HOW}"
             )
-    return Exported(models, **parts, grid=grid, lengths=lengths, about=about)
+    return Exported(models, **parts, grid=grid, surface=surface, lengths=lengths, about=about)

@@ -129,7 +129,7 @@ FAULTS = {
     "a hemisphere is missing": (_lose_one, "hemi-R_betas.mgz: expected the other hemisphere of"),
     "hemispheres of other trials": (_fewer_trials, "expected .* trials as .*hemi-L.* found"),
     "sessions of other vertices": (_other_vertices, "vertices as the first session has"),
-    "a mask of another surface": (_mask_of_another, "vertices that the betas have, found 299"),
+    "a mask of another surface": (_mask_of_another, "vertices that the subject has, found 299"),
     "a volume": (_a_volume, r"expected values on vertices, .* found \(3, 4, 5\): a volume"),
     "a cut GIFTI": (_cut_gifti, "V1v_mask.shape.gii: damaged"),
     "not the surface that is named": (_average, "expected the 163,842 vertices of a hemisphere"),

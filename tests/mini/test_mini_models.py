@@ -188,7 +188,8 @@ def test_unknown_models_are_refused(tmp_path):
 
 def test_text_of_a_twin_wins_the_likelier_the_more_it_counts():
     index, n = np.arange(4000), 3000
-    for mixing, least, most in ((0.1, 0, 0), (0.5, 0.7, 0.8), (0.9, 1, 1)):
+    low, high = unet.TEXT_WINS
+    for mixing, least, most in ((low, 0, 0), ((low + high) / 2, 0.45, 0.55), (high, 1, 1)):
         twin, moved = unet._twins(index, "both", torch.full((4000,), mixing), n, Draw(0, 0))
         assert not twin[n:].any()
         assert twin[:n].float().mean() == pytest.approx(unet.TWINS, abs=0.03)
@@ -198,6 +199,17 @@ def test_text_of_a_twin_wins_the_likelier_the_more_it_counts():
     twin, moved = unet._twins(index, "text", torch.zeros(4000), n, Draw(0, 0))
     assert torch.equal(twin, moved)
     assert twin.any()
+
+
+def test_the_main_object_s_box_counts_more(scenes):
+    looks = unet.Looks(None, scenes, scenes, None)
+    index, like = np.arange(len(scenes)), torch.zeros(len(scenes), 12, 16, 16)
+    weights = looks.weights(index, torch.zeros(len(index), dtype=torch.bool), like)
+    assert weights.mean().item() == pytest.approx(1)
+    boxes = scenes.patches[index, :, scenes.main].reshape(-1, 8, 8)
+    inside = torch.from_numpy(boxes.repeat(2, 1).repeat(2, 2))[:, None]
+    heavy, light = weights[inside].unique(), weights[~inside].unique()
+    assert (heavy / light).item() == pytest.approx(unet.OBJECT_WEIGHT)
 
 
 def test_the_clean_latents_of_a_velocity_are_where_it_leads():

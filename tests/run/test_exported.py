@@ -1,5 +1,6 @@
 """A trained subject leaves a run: others start from it, and it reconstructs from new betas."""
 
+import dataclasses
 import json
 import shutil
 
@@ -13,10 +14,12 @@ from typer.testing import CliRunner
 from havir_lib import cli, open_run
 from havir_lib.config import Diffusion
 from havir_lib.data.export import export_own, named
+from havir_lib.data.nifti import Grid
+from havir_lib.data.surface import Surface
 from havir_lib.errors import ConfigError, DataError, ShapeError, WeightsError
 from havir_lib.names import check_names
 from havir_lib.run import exported
-from havir_lib.training.exported import ABOUT, VOXELS, load_exported
+from havir_lib.training.exported import ABOUT, VOXELS, load_exported, save_exported
 from tests.conftest import SMALL
 
 
@@ -116,11 +119,50 @@ def test_nan_in_a_voxel_that_the_model_sees_is_said(model, own, tmp_path):
         exported.reconstruct(model, [path], tmp_path / "made")
 
 
+@pytest.fixture
+def on_surface(model, own, tmp_path):
+    """The model as if its voxels were vertices, and the left file of each session."""
+    n = int(np.prod(model.grid.shape))
+    surface = Surface("own", n // 3, n - n // 3)
+    rows = {b: np.ravel_multi_index(x.T, model.grid.shape) for b, x in model.voxels.items()}
+    voxels = {b: np.stack([x, 0 * x, 0 * x], axis=1) for b, x in rows.items()}
+    grid = Grid((n, 1, 1), None)
+    files = []
+    for k, path in enumerate(files_of(own)):
+        values = nib.load(path).get_fdata(dtype=np.float32).reshape(n, 1, 1, -1)
+        for side, part in zip("LR", np.split(values, [n // 3]), strict=True):
+            files.append(tmp_path / f"ses-{k}_hemi-{side}_betas.mgz")
+            nib.save(nib.MGHImage(part, np.eye(4)), files[-1])
+    return dataclasses.replace(model, surface=surface, voxels=voxels, grid=grid), files[::2]
+
+
+def test_a_model_on_a_surface_reads_both_hemispheres(model, own, on_surface, tmp_path):
+    moved, left = on_surface
+    save_exported(tmp_path / "model", moved)
+    again = load_exported(tmp_path / "model")
+    assert again.surface == moved.surface
+    expected = exported.all_betas(model, files_of(own), "file", 1.0)
+    for branch, betas in exported.all_betas(again, left, "file", 1.0).items():
+        np.testing.assert_allclose(betas, expected[branch], atol=1e-4)
+
+
+def test_what_is_no_left_hemisphere_of_that_surface_is_refused(model, own, on_surface):
+    moved, left = on_surface
+    with pytest.raises(DataError, match="with hemi-L in its name"):
+        exported.all_betas(moved, files_of(own), "file", 1.0)
+    smaller = dataclasses.replace(moved.surface, n_right=5)
+    with pytest.raises(ShapeError, match="expected the 5 vertices"):
+        exported.all_betas(dataclasses.replace(moved, surface=smaller), left, "file", 1.0)
+    left[0].with_name(left[0].name.replace("hemi-L", "hemi-R")).unlink()
+    with pytest.raises(DataError, match="hemi-R"):
+        exported.all_betas(moved, left, "file", 1.0)
+
+
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        (ABOUT, b'{"format": 7}', "format 1"),
-        (ABOUT, b"[]", "format 1"),
+        (ABOUT, b'{"format": 7}', "format 2"),
+        (ABOUT, b"[]", "format 2"),
         (VOXELS, b"PK", "cannot be read"),
         ("semantic.safetensors", b"", "cannot be read"),
         ("structural.safetensors", None, "does not exist"),
