@@ -56,24 +56,21 @@ SCHEDULER = {
     "set_alpha_to_one": False,
     "steps_offset": 1,
 }
-BRANCHES = {"image": 0.2, "text": 0.35, "both": 0.45}
+BRANCHES = {"image": 0.35, "text": 0.25, "both": 0.4}
 """Share of steps that train one kind of tokens alone or a random mix of both."""
 
 DROP = 0.1
 PALE = 0.5
 """Share of samples whose tokens are pulled towards the mean, by up to half the way."""
 
-TWINS = 0.6
+TWINS = 0.3
 """Share of samples with text whose text is of the scene's twin: another main object."""
-TEXT_WINS = (0.1, 0.5)
+TEXT_WINS = (0.2, 0.6)
 """Mixing ratios between which it gets likelier, from never to always, that the twin's text wins."""
 
 N_LOOKS = 4
 LOOKS_WEIGHT = 0.1
 """Pictures per step of which the second stage compares looks, and how much these count."""
-
-OBJECT_WEIGHT = 4.0
-"""How much latents count in the second stage where the box of the main object is."""
 
 PLACES_WEIGHT = 0.05
 """How much it counts that heads look at the token of their own place."""
@@ -125,23 +122,13 @@ class Looks:
 
     def __call__(self, latents: Tensor, index: np.ndarray, moved: Tensor) -> Tensor:
         """Distance of what latents (B, C, h, w) show from scenes, or their twins where `moved`."""
-        images = [shown.images[i] for i, shown in self._shown(index, moved)]
+        images = [
+            (self.twins if twin else self.scenes).images[i]
+            for i, twin in zip(index, moved.tolist(), strict=True)
+        ]
         truth = to_tensor(np.stack(images), latents.device)
         z = latents / self.vae.config.scaling_factor
         return self.perceptual(self.vae.decoder(self.vae.post_quant_conv(z)).float(), truth)
-
-    def weights(self, index: np.ndarray, moved: Tensor, like: Tensor) -> Tensor:
-        """How much each place (B, 1, h, w) of latents `like` counts; 1 in the mean."""
-        boxes = [shown.patches[i, :, shown.main[i]] for i, shown in self._shown(index, moved)]
-        side = int(np.sqrt(boxes[0].size))
-        there = torch.from_numpy(np.stack(boxes)).to(like).reshape(-1, 1, side, side)
-        weights = 1 + (OBJECT_WEIGHT - 1) * F.interpolate(there, size=like.shape[2:])
-        return weights / weights.mean()
-
-    def _shown(self, index: np.ndarray, moved: Tensor) -> list[tuple[int, SceneSet]]:
-        """Which scene of which set each latent is to show."""
-        sets = [self.twins if twin else self.scenes for twin in moved.tolist()]
-        return list(zip(index.tolist(), sets, strict=True))
 
 
 def unet_loss(
@@ -190,10 +177,7 @@ def unet_loss(
         noisy = noisy.contiguous(memory_format=torch.channels_last)
         with mixed_precision(device), lookups(unet) as looked:
             predicted = unet(noisy, time, image, text, mixing.to(device)).float()
-        error = F.mse_loss(predicted, target, reduction="none")
-        if looks is not None:
-            error = error * looks.weights(index, moved, error)
-        each = error.mean(dim=(1, 2, 3))
+        each = F.mse_loss(predicted, target, reduction="none").mean(dim=(1, 2, 3))
         places = _mean_surprise(looked, image, each)
         total = each.mean() + PLACES_WEIGHT * places
         if looks is None:

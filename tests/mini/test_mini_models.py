@@ -201,17 +201,6 @@ def test_text_of_a_twin_wins_the_likelier_the_more_it_counts():
     assert twin.any()
 
 
-def test_the_main_object_s_box_counts_more(scenes):
-    looks = unet.Looks(None, scenes, scenes, None)
-    index, like = np.arange(len(scenes)), torch.zeros(len(scenes), 12, 16, 16)
-    weights = looks.weights(index, torch.zeros(len(index), dtype=torch.bool), like)
-    assert weights.mean().item() == pytest.approx(1)
-    boxes = scenes.patches[index, :, scenes.main].reshape(-1, 8, 8)
-    inside = torch.from_numpy(boxes.repeat(2, 1).repeat(2, 2))[:, None]
-    heavy, light = weights[inside].unique(), weights[~inside].unique()
-    assert (heavy / light).item() == pytest.approx(unet.OBJECT_WEIGHT)
-
-
 def test_the_clean_latents_of_a_velocity_are_where_it_leads():
     scheduler = DDPMScheduler.from_config(unet.SCHEDULER)
     z, noise = torch.randn(2, 3, 2, 4, 4, generator=torch.Generator().manual_seed(3))
