@@ -3,7 +3,7 @@
 Denoised from its own true targets, a latent is not quite the one that the encoder gave. A decoder
 that has seen such latents beside the picture they stand for loses less of what they still tell.
 
-Shape words: n scenes, C = 8 latent channels, h = w = 16.
+Shape words: n scenes, C = 12 latent channels, h = w = 16.
 """
 
 from __future__ import annotations

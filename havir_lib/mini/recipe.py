@@ -44,7 +44,7 @@ class Recipe:
 
     n_scenes_denoised: int = 4096
     decoder: Schedule = Schedule(
-        steps=2500, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.6, ema=0.99, seed=2
+        steps=1500, batch_size=4, learning_rate=2e-3, muon_rate=4e-3, decay=0.6, ema=0.99, seed=2
     )
 
     def schedule(self, which: str, effort: float = 1.0, steps: int | None = None) -> Schedule:
