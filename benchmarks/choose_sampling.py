@@ -25,6 +25,7 @@ from havir_lib.evaluation.pixels import pixel_correlation
 from havir_lib.io import atomic_write
 from havir_lib.mini.perceptual import PerceptualLoss
 from havir_lib.mini.vae import to_tensor
+from havir_lib.provenance import origin
 from havir_lib.run import Run
 from havir_lib.run.images import draw_images, image_seeds
 from havir_lib.run.targets import lengths_of
@@ -103,6 +104,7 @@ def compare(run: Run, name: str, sheets: Path | None) -> list[dict]:
             "steps": sampling.steps,
             "looks": looks(images, truth),
             "PixCorr": pixel_correlation(truth / 255, images / 255).mean(),
+            "data": origin(run.simulated),
         }
         for sampling, images in zip(tried, made, strict=True)
     ]
