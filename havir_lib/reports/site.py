@@ -30,6 +30,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from latex2mathml.converter import convert
 from markdown_it import MarkdownIt
 from nbconvert import HTMLExporter
+from nbformat import NotebookNode
 from PIL import Image
 
 from havir_lib.errors import DataError
@@ -40,6 +41,14 @@ from havir_lib.reports.formats import STAMP
 
 log = logging.getLogger(__name__)
 
+OFFLINE = """
+{%- extends 'index.html.j2' -%}
+{%- block html_head_js -%}{%- endblock -%}
+{%- block html_head_js_mathjax -%}{%- endblock -%}
+{%- block html_head_js_mermaidjs -%}{%- endblock -%}
+{%- block jupyter_widgets -%}{%- endblock -%}
+""".strip()
+"""nbconvert's page of a notebook without the scripts that it takes from the network."""
 FORMULA = re.compile(r"(?<!\\)(\$\$?)(.+?)\1", re.DOTALL)
 TEMPLATES = Path(__file__).parent / "templates" / "site"
 STATIC = ("site.css", "site.js", "explorer.js")
@@ -178,7 +187,11 @@ def build_site(
     folder.mkdir(parents=True, exist_ok=True)
     _clear(folder)
     site = _Site(
-        folder, Path(figures), Path(tables), _environment(), HTMLExporter(embed_images=True)
+        folder,
+        Path(figures),
+        Path(tables),
+        _environment(),
+        HTMLExporter(embed_images=True, raw_template=OFFLINE),
     )
     shown = {question.name: _results(site, question.results) for question in questions}
     if not any(shown.values()):
@@ -299,14 +312,25 @@ def title_of(stem: str) -> str:
 def _notebooks(site: _Site, executed: Iterable[Path]) -> list[dict[str, str]]:
     made = []
     for path in executed:
-        notebook = nbformat.read(path, as_version=4)
-        for cell in notebook.cells:
-            if cell.cell_type == "markdown":
-                cell.source = formulas_as_mathml(cell.source)
-        body, _ = site.exporter.from_notebook_node(notebook)
+        body = _page(site.exporter, nbformat.read(path, as_version=4))
         write_text(site.folder / "notebooks" / f"{path.stem}.html", body)
         made.append({"name": path.stem, "link": f"notebooks/{path.stem}.html"})
     return made
+
+
+def _page(exporter: HTMLExporter, notebook: NotebookNode) -> str:
+    """A notebook's page. Formulas are put in last: nbconvert takes the tags of MathML apart."""
+    made: list[str] = []
+
+    def put_aside(found: re.Match) -> str:
+        made.append(_mathml(found))
+        return f"\ue000{len(made) - 1}\ue001"  # of Unicode's private use area
+
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = FORMULA.sub(put_aside, cell.source)
+    body, _ = exporter.from_notebook_node(notebook)
+    return re.sub("\ue000(\\d+)\ue001", lambda found: made[int(found[1])], body)
 
 
 def _markdown(executed: Sequence[Path]) -> str:
@@ -334,9 +358,8 @@ def formulas_as_mathml(markdown: str) -> str:
 
     A lone ``$``, or one after a backslash, stays as it is.
     """
+    return FORMULA.sub(_mathml, markdown)
 
-    def replace(found: re.Match) -> str:
-        display = "block" if found[1] == "$$" else "inline"
-        return convert(found[2].strip(), display=display)
 
-    return FORMULA.sub(replace, markdown)
+def _mathml(found: re.Match) -> str:
+    return convert(found[2].strip(), display="block" if found[1] == "$$" else "inline")

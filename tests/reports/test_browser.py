@@ -83,10 +83,13 @@ def test_pages_load_and_fit(page, site, name):
     assert lost == []
 
 
-def test_formulas_are_drawn(page, site):
-    page.goto(f"file://{site}/06_reconstruction.html")
-    box = page.locator("math").first.bounding_box()
-    assert box["width"] > 5
+@pytest.mark.parametrize("name", ["06_reconstruction", "notebooks/06_reconstruction"])
+def test_formulas_are_drawn(page, site, name):
+    page.goto(f"file://{site}/{name}.html")
+    assert page.locator("math").count() > 0
+    for formula in page.locator("math").all():
+        assert formula.locator("mi, mn").count() > 0
+        assert formula.bounding_box()["width"] > 5
 
 
 def test_tables_sort_both_ways(page, site):
