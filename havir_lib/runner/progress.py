@@ -24,8 +24,8 @@ RUNNING, DONE = "running", "done"
 EVERY = 30.0
 LOOK = 1.0
 TYPICAL = {
-    "00": 95, "01": 20, "02": 12, "03": 30, "04": 25, "05": 30, "06": 60, "07": 45, "08": 60,
-    "09": 35, "10": 900, "11": 90, "12": 240, "report": 15,
+    "00": 120, "01": 22, "02": 16, "03": 42, "04": 55, "05": 50, "06": 120, "07": 95, "08": 115,
+    "09": 55, "10": 900, "11": 90, "12": 240, "report": 30,
 }  # fmt: skip
 """Seconds of the demo's notebooks on two CPU cores, by the first two letters of a step's name."""
 
@@ -153,10 +153,9 @@ def seconds_left(
     fresh = [name for name in done if name not in first and name in now and expected[name]]
     if any(value is None for value in expected.values()):
         return None
-    slower = 1.0
-    if fresh:
-        slower = sum(now[name] for name in fresh) / sum(expected[name] for name in fresh)
-    slower = max([slower, *(since.get(name, 0.0) / expected[name] for name in running)])
+    paces = {name: now[name] for name in fresh}
+    paces |= {name: since[name] for name in running if since.get(name, 0.0) > expected[name]}
+    slower = sum(paces.values()) / sum(expected[name] for name in paces) if paces else 1.0
     ends: dict[str, float] = dict.fromkeys(done, 0.0)
     for name in steps:  # each comes after those that it waits for
         if name not in done:

@@ -37,6 +37,14 @@ def test_a_step_that_takes_longer_than_expected_says_so_for_the_rest():
     soon, late = (left(("00_a",), (), known=known, since={"00_a": s}) for s in (5.0, 40.0))
     assert soon == pytest.approx(65 - 5)
     assert late >= 4 * 55  # the other steps, four times slower
+    among = {f"{k:02d}_x": 30 for k in range(10)} | known
+    many = tuple(name for name in among if name not in known)
+    steady = {"known": among, "now": dict.fromkeys(many, 30.0)}
+    one = progress.seconds_left(
+        {name: {"after": [], "threads": 1} for name in among}, ("00_a",), many, (),
+        since={"00_a": 40.0}, **steady,
+    )  # fmt: skip
+    assert one < 1.5 * 55  # one late step among ten in time says little about the rest
 
 
 def test_steps_of_which_nothing_is_known_have_no_estimate():
