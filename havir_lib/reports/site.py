@@ -362,4 +362,6 @@ def formulas_as_mathml(markdown: str) -> str:
 
 
 def _mathml(found: re.Match) -> str:
-    return convert(found[2].strip(), display="block" if found[1] == "$$" else "inline")
+    # The converter puts a tag right behind its equation.
+    latex = re.sub(r"\\tag\{(.+?)\}", r"\\qquad (\1)", found[2].strip())
+    return convert(latex, display="block" if found[1] == "$$" else "inline")

@@ -165,3 +165,5 @@ def test_formulas_need_no_script():
     assert "$$" not in shown
     assert shown.startswith("ceiling <math")
     assert shown.endswith("for 5 \\$")
+    numbered = formulas_as_mathml(r"$$a \tag{8}$$")
+    assert '<mspace width="2em" /><mo stretchy="false">&#x00028;</mo><mn>8</mn>' in numbered
