@@ -54,7 +54,7 @@ def export(run: Run, name: str, folder: Path) -> Path:
         models={branch: run.model(name, branch) for branch in BRANCHES},
         voxels={branch: subject.ijk[voxels] for branch, voxels in seen.items()},
         grid=subject.grid,
-        surface=run.anatomy(name).surface,
+        surface=subject.anatomy.surface,
         mean={branch: mean[voxels] for branch, voxels in seen.items()},
         deviation={branch: deviation[voxels] for branch, voxels in seen.items()},
         lengths=lengths_of(run, target, subject.train_images),

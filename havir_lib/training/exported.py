@@ -81,7 +81,7 @@ def save_exported(folder: Path, made: Exported) -> None:
         arrays["affine"] = made.grid.affine
     save_arrays(folder / VOXELS, shape=np.array(made.grid.shape), **arrays)
     surface = made.surface and asdict(made.surface)
-    write_json(folder / ABOUT, {"format": FORMAT, "surface": surface, **made.about})
+    write_json(folder / ABOUT, {**made.about, "format": FORMAT, "surface": surface})
 
 
 def read_about(folder: Path) -> dict[str, Any]:
