@@ -36,17 +36,23 @@ SIDES = ("baseline", "ours", "floor")
 TIMES = 3
 GRID, TRIALS, VOXELS = (81, 104, 83), 60, 15_000
 """NSD's grid at 1.8 mm; a session has 750 trials, of which so many are written here."""
+OUTSIDE = 20  # slices of X outside of the brain
 Sides = dict[str, Callable[[], np.ndarray | None]]
 
 
-def _session() -> tuple[np.ndarray, np.ndarray]:
-    """Betas (X, Y, Z, trials) int16, and the voxels wanted: a connected part, as a mask has it."""
+def _session() -> np.ndarray:
+    """Betas (X, Y, Z, trials) int16."""
     rng = np.random.default_rng(0)
     volume = rng.normal(0, 300, (*GRID, TRIALS)).astype(np.int16)
-    volume[:20] = 0  # outside of the brain
+    volume[:OUTSIDE] = 0
+    return volume
+
+
+def _wanted() -> np.ndarray:
+    """Voxels (V, 3) inside: a connected part, as a mask has it."""
     inside = np.argwhere(np.ones(GRID, bool))
-    inside = inside[inside[:, 0] >= 20]
-    return volume, inside[100_000 : 100_000 + VOXELS]
+    inside = inside[inside[:, 0] >= OUTSIDE]
+    return inside[100_000 : 100_000 + VOXELS]
 
 
 def betas_hdf5(folder: Path) -> Sides:
@@ -56,9 +62,9 @@ def betas_hdf5(folder: Path) -> Sides:
     from havir_lib.data.betas import read_betas
 
     path = folder / "betas_session01.hdf5"
-    volume, ijk = _session()
+    ijk = _wanted()
     if not path.is_file():
-        columns = np.ascontiguousarray(volume.reshape(-1, TRIALS))
+        columns = np.ascontiguousarray(_session().reshape(-1, TRIALS))
         with h5py.File(path, "w") as file:
             shape = (TRIALS, *GRID[::-1])
             brick = file.create_dataset("betas", shape, "i2", chunks=(TRIALS, 1, 1, 1))
@@ -87,9 +93,9 @@ def betas_nifti(folder: Path) -> Sides:
     from havir_lib.data.betas import read_betas
 
     path = folder / "betas_session01.nii.gz"
-    volume, ijk = _session()
+    ijk = _wanted()
     if not path.is_file():
-        nib.save(nib.Nifti1Image(volume, np.eye(4)), path)
+        nib.save(nib.Nifti1Image(_session(), np.eye(4)), path)
 
     def baseline() -> np.ndarray:
         whole = np.asanyarray(nib.load(path).dataobj)  # the peers' get_fdata makes doubles of it

@@ -21,6 +21,7 @@ from PIL import Image
 
 from havir_lib import open_run
 from havir_lib.config import Diffusion
+from havir_lib.data.subject import average_repeats
 from havir_lib.evaluation.pixels import pixel_correlation
 from havir_lib.io import atomic_write
 from havir_lib.mini.perceptual import PerceptualLoss
@@ -30,7 +31,7 @@ from havir_lib.run import Run
 from havir_lib.run.images import draw_images, image_seeds
 from havir_lib.run.targets import lengths_of
 from havir_lib.training import BRANCHES, Predictions, predict_images
-from havir_lib.training.data import group_by_image, split_images
+from havir_lib.training.data import split_images
 
 N_IMAGES = 32
 STRENGTHS = (0.4, 0.5, 0.6, 0.7)
@@ -42,12 +43,11 @@ RUN_STEPS = 3
 def held_out_predictions(run: Run, name: str) -> Predictions:
     """What a subject's networks predict for images that its training held out."""
     subject, target = run.subject(name), run.targets(name)
-    ids, trials = group_by_image(subject.train_images)
+    betas, ids, _ = average_repeats(subject.train_betas, subject.train_images)
     fraction = run.config.training.semantic.validation_fraction
     _, held_out = split_images(len(ids), fraction, run.config.seed)
     rows = held_out.numpy()[:N_IMAGES]
-    betas = np.stack([subject.train_betas[group[group >= 0]].mean(0) for group in trials[rows]])
-    seen = {branch: betas[:, getattr(subject, branch)] for branch in BRANCHES}
+    seen = {branch: betas[rows][:, getattr(subject, branch)] for branch in BRANCHES}
     models = {branch: run.model(name, branch) for branch in BRANCHES}
     return predict_images(
         models["semantic"],
@@ -82,16 +82,11 @@ def draw(run: Run, predicted: Predictions, sampling: Diffusion) -> np.ndarray:
 
 
 @torch.inference_mode()
-def looks(images: np.ndarray, truth: np.ndarray) -> float:
-    """How different pictures look; see :mod:`havir_lib.mini.perceptual`."""
-    return float(PerceptualLoss()(to_tensor(images, "cpu"), to_tensor(truth, "cpu")))
-
-
 def compare(run: Run, name: str, sheets: Path | None) -> list[dict]:
     """A row per setting for one subject."""
     predicted = held_out_predictions(run, name)
     truth = run.stimuli.images(predicted.image_ids)
-    tried = settings(run.config.diffusion)
+    tried, differ = settings(run.config.diffusion), PerceptualLoss()
     made = [draw(run, predicted, sampling) for sampling in tried]
     if sheets is not None:
         lines = [np.concatenate(list(images[:10]), axis=1) for images in [truth, *made]]
@@ -102,7 +97,7 @@ def compare(run: Run, name: str, sheets: Path | None) -> list[dict]:
             "strength": sampling.strength,
             "guidance_scale": sampling.guidance_scale,
             "steps": sampling.steps,
-            "looks": looks(images, truth),
+            "looks": float(differ(to_tensor(images), to_tensor(truth))),
             "PixCorr": pixel_correlation(truth / 255, images / 255).mean(),
             "data": origin(run.simulated),
         }

@@ -16,8 +16,11 @@ import typer.main
 from havir_lib import cli
 from havir_lib.evaluation.metrics import BUILT_IN, METRICS
 from havir_lib.paths import PROJECT_ROOT
+from havir_lib.publish import TEXTS
 
 DOCS = [PROJECT_ROOT / "README.md", *sorted((PROJECT_ROOT / "docs").glob("*.md"))]
+LINKING = [*DOCS, *(PROJECT_ROOT / name for name in (*TEXTS, "benchmarks/gpu/README.md"))]
+"""Also the texts that stand elsewhere."""
 TESTS = PROJECT_ROOT / "tests"
 FENCE = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
@@ -205,7 +208,9 @@ def test_the_table_of_metrics_is_complete():
         assert cells[5:] == [metric.description, metric.source]
 
 
-@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", dict.fromkeys(LINKING), ids=lambda x: str(x.relative_to(PROJECT_ROOT))
+)
 def test_links_lead_somewhere(path):
     for target in LINK.findall(path.read_text(encoding="utf-8")):
         if "://" not in target:

@@ -1,6 +1,7 @@
 """Two-way identification: does a reconstruction resemble its own image more than another one?"""
 
 import numpy as np
+from torch import Tensor
 
 from havir_lib.errors import ShapeError
 from havir_lib.evaluation.correlation import Device, all_correlations
@@ -10,7 +11,7 @@ TIE = 1e-12
 
 
 def two_way_identification(
-    reals: np.ndarray, preds: np.ndarray, device: Device = "cpu"
+    reals: np.ndarray | Tensor, preds: np.ndarray | Tensor, device: Device = "cpu"
 ) -> np.ndarray:
     """Share of other images that each reconstruction prefers its own image to.
 

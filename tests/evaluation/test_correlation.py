@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.distance import correlation as scipy_distance
 
 from havir_lib.errors import ShapeError
@@ -81,6 +82,22 @@ def test_two_images_give_all_or_nothing(rng):
     reals = rng.normal(size=(2, 30))
     np.testing.assert_array_equal(two_way_identification(reals, reals), [1, 1])
     np.testing.assert_array_equal(two_way_identification(reals, reals[::-1]), [0, 0])
+
+
+def test_near_rivals_are_told_apart_as_in_double_precision(rng):
+    """Rivals nearer than single precision can tell, on both sides of the own image."""
+    reals = rng.normal(size=(40, 5000))
+    reals[1:] = reals[0] + 1e-5 * reals[1:]
+    preds = reals + 1e-5 * rng.normal(size=reals.shape)
+    result = two_way_identification(reals, preds)
+    np.testing.assert_array_equal(result, field_two_way(reals, preds))
+    single = np.corrcoef(reals, preds, dtype=np.float32)[: len(reals), len(reals) :]
+    assert (share_beaten(single) != result).any()
+
+
+def test_tensors_are_scored_like_arrays(pair):
+    tensors = [torch.from_numpy(rows) for rows in pair]
+    np.testing.assert_array_equal(two_way_identification(*tensors), two_way_identification(*pair))
 
 
 def test_one_image_cannot_be_identified():
