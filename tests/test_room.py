@@ -23,7 +23,7 @@ def test_sizes_are_those_of_versatile_diffusion(paper):
 
 def test_sizes_of_the_small_models_are_read_from_their_files():
     shapes = room.Shapes.of(load_config("smoke").weights)
-    assert (shapes.latent, shapes.image_tokens) == (8 * 16 * 16, 65 * 128)
+    assert (shapes.latent, shapes.image_tokens) == (12 * 16 * 16, 65 * 128)
     assert (shapes.text_tokens, shapes.picture) == (32 * 128, 128 * 128 * 3)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from huggingface_hub import constants
@@ -27,6 +27,7 @@ from havir_lib.download.plan import (
 from havir_lib.download.session import Session
 from havir_lib.download.sources import Remote
 from havir_lib.download.transfer import Stopped, check, fetch
+from havir_lib.download.watch import TICK
 from havir_lib.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
@@ -140,7 +141,7 @@ def _fetch_all(session: Session, tasks: Sequence[Task]) -> list[str]:
         pool = ThreadPoolExecutor(session.settings.jobs)
         futures = [pool.submit(_fetch_one, session, task, bar) for task in tasks]
         try:
-            wait(futures, return_when=FIRST_EXCEPTION)
+            _all_or_first_failure(futures)
         finally:  # also when the user interrupts, who does not wait for a server that is silent
             session.stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -152,6 +153,15 @@ def _fetch_all(session: Session, tasks: Sequence[Task]) -> list[str]:
         for future in futures:
             checked += future.result()
     return checked
+
+
+def _all_or_first_failure(futures: Sequence[Future]) -> None:
+    """Wait, and look up often: a Ctrl-C just before one long wait goes unnoticed until its end."""
+    pending = set(futures)
+    while pending:
+        done, pending = wait(pending, TICK, FIRST_COMPLETED)
+        if any(future.exception() for future in done):
+            return
 
 
 def _fetch_one(session: Session, task: Task, bar: tqdm) -> list[str]:
