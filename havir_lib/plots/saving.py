@@ -22,7 +22,7 @@ DPI = 300
 """Twice the sharpness of a page."""
 MOST_COLOURS = 1 << 14
 """Colours above which a drawing holds photographs or shaded surfaces: no longer kept bit by bit."""
-QUALITY = 90
+QUALITY = 82
 STAMP_TEXT = "SIMULATED DATA"
 STRIP = 48 / DPI * 25.4  # mm; whole pixels, so that the drawing below stays as it is
 
@@ -130,7 +130,7 @@ def encoded(image: Image.Image) -> bytes:
     """WebP: a drawing bit by bit, what holds photographs nearly so; full colour in both."""
     buffer = io.BytesIO()
     how = {"lossless": True, "quality": 60} if is_drawing(image) else {"quality": QUALITY}
-    image.save(buffer, format="WEBP", **how)
+    image.save(buffer, format="WEBP", use_sharp_yuv=True, **how)
     return buffer.getvalue()
 
 
