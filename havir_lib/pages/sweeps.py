@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import numpy as np
 import pandas as pd
 
 from havir_lib.errors import ConfigError
+from havir_lib.evaluation.identification import two_way_identification
 from havir_lib.evaluation.metrics import METRICS
 from havir_lib.pages.publish import Drawn, Table, figure, table
 from havir_lib.pages.summaries import how_to_read, summarised
 from havir_lib.plots.controls import figure_curves
-from havir_lib.plots.style import SPARE
+from havir_lib.plots.style import ROLES, SPARE
 from havir_lib.run import Run
 from havir_lib.run.images import Reconstructions, generate, score_images
 
 VALUES = {"strength": "strengths", "mixing": "mixings", "guidance_scale": "guidance_scales"}
 """Setting of the sampler → the list of values in ``comparison``."""
 TITLES = {"strength": "Strength", "mixing": "Mixing ratio", "guidance_scale": "Guidance scale"}
-PIXELS, FEATURES, DISTANCES = (
+PIXELS, IDENTIFICATION, FEATURES, DISTANCES = (
     "Pixel scores",
     "Two-way identification",
+    "Other feature scores",
     "Feature distance (lower is better)",
 )
 
@@ -99,13 +103,13 @@ def curves(run: Run) -> Drawn:
     """What strength, mixing ratio and guidance scale do to the scores."""
     frame = sweeps(run)
     frame = frame.assign(kind=[kind_of(name) for name in frame["metric"]])
-    order = {name: rank for rank, name in enumerate((PIXELS, FEATURES, DISTANCES))}
+    order = {name: rank for rank, name in enumerate((PIXELS, IDENTIFICATION, FEATURES, DISTANCES))}
     frame = frame.sort_values("kind", key=lambda kind: kind.map(order), kind="stable")
     names = list(dict.fromkeys(frame["metric"]))
     used = {name: getattr(run.config.diffusion, name) for name in TITLES}
     drawn = figure_curves(
         frame, panel="parameter", x="setting", colour="metric", row="kind", titles=TITLES,
-        colours={name: SPARE[i % len(SPARE)] for i, name in enumerate(names)}, marks=used,
+        colours=dict(zip(names, cycle((*SPARE, *ROLES.values())))), marks=used,
     )  # fmt: skip
     caption = "One setting of the sampler at a time; dashed: the setting of this run. "
     caption += how_to_read(run, frame, "images")
@@ -117,4 +121,6 @@ def kind_of(metric: str) -> str:
     record = METRICS[metric]
     if not record.higher_is_better:
         return DISTANCES
-    return PIXELS if record.of_pixels else FEATURES
+    if record.of_pixels:
+        return PIXELS
+    return IDENTIFICATION if record.compare is two_way_identification else FEATURES

@@ -73,6 +73,12 @@ def test_sweep_changes_one_setting_and_scores_the_same_images(run):
     assert np.abs(usual.images.astype(int) - whole).max() <= 2  # other batches, other rounding
 
 
+def test_each_score_stands_in_the_row_that_names_its_kind():
+    kinds = {"PixCorr": sweeps.PIXELS, "CLIP": sweeps.IDENTIFICATION, "Object": sweeps.FEATURES}
+    kinds |= {"SwAV": sweeps.DISTANCES}
+    assert {name: sweeps.kind_of(name) for name in kinds} == kinds
+
+
 def test_unknown_sweep_is_refused(run):
     with pytest.raises(ConfigError, match="'steps' was given"):
         sweeps.sweep(run, "steps")
