@@ -21,7 +21,7 @@ from havir_lib.errors import ShapeError
 log = logging.getLogger(__name__)
 
 BLOCK = 8192  # features converted to double precision at a time
-ROWS = 1 << 19  # numbers of two images that are compared at once, which the cache still holds
+PIECE = 1 << 15  # numbers of two images that are compared at once, which the cache still holds
 Device = str | torch.device
 
 
@@ -45,21 +45,25 @@ def paired_correlation(
     """
     _check(first, second, same_rows=True)
     first, second = _tensor(first, device), _tensor(second, device)
-    step = max(1, ROWS // max(1, first.shape[1]))
+    step = max(1, PIECE // max(1, first.shape[1]))
     parts = [_products(a, b) for a, b in zip(first.split(step), second.split(step), strict=True)]
     products, norms = (torch.cat(part) for part in zip(*parts, strict=True))
     return _divide(products, norms)
 
 
 def _products(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Scalar products of centred rows, and products of their lengths, (n,) each: one pass."""
-    varied = [rows.amin(dim=1) != rows.amax(dim=1) for rows in (first, second)]
-    a, b = (rows.to(torch.float64) for rows in (first, second))
-    a, b = (rows - rows.mean(dim=1, keepdim=True) for rows in (a, b))
-    dot = torch.linalg.vecdot
-    lengths = (dot(a, a) * dot(b, b)).sqrt()
-    # The mean of equal numbers can be off in its last digit, so constancy is tested directly.
-    return dot(a, b), torch.where(varied[0] & varied[1], lengths, 0.0)
+    """Scalar products of centred rows, and products of their lengths, (n,) each: one pass.
+
+    Rows are read once, as distances from their own first value, and centred afterwards by the sums.
+    A constant row has only zeros then, and a length of exactly 0.
+    """
+    starts = torch.stack([first[:, :1], second[:, :1]], 1).to(torch.float64)  # (n, 2, 1)
+    gram, sums = torch.zeros(()), torch.zeros(())
+    for a, b in zip(first.split(PIECE, 1), second.split(PIECE, 1), strict=True):
+        pairs = torch.stack([a, b], 1).to(torch.float64).sub_(starts)  # (n, 2, PIECE)
+        gram, sums = gram + pairs @ pairs.mT, sums + pairs.sum(2)
+    gram = gram - sums[:, :, None] * sums[:, None] / first.shape[1]
+    return gram[:, 0, 1], (gram[:, 0, 0] * gram[:, 1, 1]).clamp(min=0).sqrt()
 
 
 class Rows(NamedTuple):
