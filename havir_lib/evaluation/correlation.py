@@ -20,7 +20,7 @@ from havir_lib.errors import ShapeError
 
 log = logging.getLogger(__name__)
 
-BLOCK = 8192  # features converted to double precision at a time
+BLOCK = 2048  # features converted to double precision at a time
 PIECE = 1 << 15  # numbers of two images that are compared at once, which the cache still holds
 Device = str | torch.device
 
@@ -85,11 +85,11 @@ class Rows(NamedTuple):
     def of(cls, rows: np.ndarray | Tensor, device: Device = "cpu") -> Rows:
         """Measure rows (n, F)."""
         values = _tensor(rows, device)
-        means = values.mean(dim=1, dtype=torch.float64, keepdim=True)
-        squares = sum(block.square().sum(dim=1) for block in _centred_blocks(values, means))
-        # The mean of equal numbers can be off in its last digit, so test for constancy directly.
-        constant = values.amin(dim=1) == values.amax(dim=1)
-        return cls(values, means, torch.where(constant, 0.0, squares.sqrt()))
+        starts, sums, squares = values[:, :1].to(torch.float64), torch.zeros(()), torch.zeros(())
+        for block in _shifted_blocks(values, starts):
+            sums, squares = sums + block.sum(1), squares + _squares(block)
+        means = starts + sums[:, None] / values.shape[1]
+        return cls(values, means, _lengths(sums, squares, values.shape[1]))
 
 
 def all_correlations(
@@ -111,10 +111,12 @@ def all_correlations(
     """
     known = isinstance(reals, Rows)
     _check(reals.values if known else reals, preds, same_rows=False)
-    a, b = reals if known else Rows.of(reals, device), Rows.of(preds, device)
-    blocks = (_centred_blocks(rows.values, rows.means) for rows in (a, b))
-    products = sum(x @ y.T for x, y in zip(*blocks, strict=True))
-    return _divide(products, torch.outer(a.lengths, b.lengths))
+    a, b = reals if known else Rows.of(reals, device), _tensor(preds, device)
+    blocks = _shifted_blocks(a.values, a.means), _shifted_blocks(b, b[:, :1].to(torch.float64))
+    products, sums, squares = torch.zeros(()), torch.zeros(()), torch.zeros(())
+    for x, y in zip(*blocks, strict=True):  # x is centred, so what y is shifted by adds nothing
+        products, sums, squares = products + x @ y.T, sums + y.sum(1), squares + _squares(y)
+    return _divide(products, torch.outer(a.lengths, _lengths(sums, squares, b.shape[1])))
 
 
 def _tensor(rows: np.ndarray | Tensor, device: Device) -> Tensor:
@@ -136,10 +138,22 @@ def _check(first: np.ndarray | Tensor, second: np.ndarray | Tensor, same_rows: b
         )
 
 
-def _centred_blocks(values: Tensor, means: Tensor) -> Iterator[Tensor]:
-    """Yield blocks of columns minus their row means, in double precision."""
-    for start in range(0, values.shape[1], BLOCK):
-        yield values[:, start : start + BLOCK] - means
+def _shifted_blocks(values: Tensor, by: Tensor) -> Iterator[Tensor]:
+    """Yield blocks of columns minus one number per row, in double precision."""
+    for block in values.split(BLOCK, 1):
+        yield block.to(torch.float64, copy=True).sub_(by)
+
+
+def _squares(rows: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(rows, dim=1).square()
+
+
+def _lengths(sums: Tensor, squares: Tensor, n: int) -> Tensor:
+    """Lengths of centred rows, from sums over rows that had their first value taken away.
+
+    Of a constant row only zeros were left, so its length is exactly 0.
+    """
+    return (squares - sums.square() / n).clamp(min=0).sqrt()
 
 
 def _divide(products: Tensor, norms: Tensor) -> np.ndarray:
