@@ -1,7 +1,7 @@
 # One rule per step of run/plan.json, which `havir run` writes into the workspace: only what changed
 # runs again, subjects run in parallel, and a killed run continues where it was. What a step makes
-# may lie in folders of any name, so rules know it by a mark in run/done; a step without all that it
-# should have made loses its mark.
+# may lie in folders of any name, so rules know it by a mark in run/done, which havir_lib.runner.marks
+# takes away from a step that is to run again.
 
 import sys
 from pathlib import Path
@@ -22,9 +22,6 @@ rule all:
 
 
 for name, step in STEPS.items():
-    if not all(Path(path).exists() for path in step["outputs"]):
-        (FOLDER / "done" / name).unlink(missing_ok=True)
-
     rule:
         name:
             name
@@ -40,7 +37,6 @@ for name, step in STEPS.items():
             project=lambda wildcards: str(workflow.basedir),  # functions, since strings in which
             python=lambda wildcards: sys.executable,  # braces stand would be filled in
             step=name,
-            key=step["key"],
         shell:
             'plan="$PWD/run/plan.json" && cd {params.project:q} && '
             'exec {params.python:q} -m havir_lib.runner.step "$plan" {params.step:q}'

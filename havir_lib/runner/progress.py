@@ -18,9 +18,10 @@ from pathlib import Path
 
 from havir_lib.io import read_json, write_json
 from havir_lib.paths import FIGURE
+from havir_lib.runner.marks import DONE
 
-RUNNING, DONE = "running", "done"
-"""Below a run's folder: a mark per step that goes on (and what it took), and per step done."""
+RUNNING = "running"
+"""Below a run's folder: a mark per step that goes on, and what each took."""
 EVERY = 30.0
 LOOK = 1.0
 TYPICAL = {

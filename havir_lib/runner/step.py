@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from havir_lib.io import read_json, write_json
-from havir_lib.runner import cards, environment, processes, progress
+from havir_lib.runner import cards, environment, marks, processes, progress
 from havir_lib.runner.explain import explain_code
 
 SCHEDULER = "scheduler.lock"
 """Held by Snakemake while it lives."""
-DONE = "done"
-"""Folder of one mark per step that has made all its outputs."""
 STOPPED = "stopped.json"
 """What the last step that failed said."""
 
@@ -35,7 +33,7 @@ def run_step(plan: Path, name: str) -> int:
     if code or lost:
         _report(folder, name, step, code, lost)
         return code or 1
-    (folder / DONE / name).touch()
+    marks.mark(folder, name, step)
     return 0
 
 

@@ -14,7 +14,7 @@ from havir_lib.errors import RunError
 from havir_lib.io import read_json, write_json
 from havir_lib.locks import holder, take
 from havir_lib.paths import PROJECT_ROOT, shipped
-from havir_lib.runner import cards, environment, processes, progress
+from havir_lib.runner import cards, environment, marks, processes, progress
 from havir_lib.runner.step import SCHEDULER, STOPPED
 
 PLAN = "plan.json"
@@ -61,6 +61,7 @@ def supervise(folder: Path, steps: dict[str, dict], cores: str, extra: Sequence[
         )
     with lock:
         write_json(folder / PLAN, steps)
+        marks.unmark_changed(folder, steps)
         (folder / STOPPED).unlink(missing_ok=True)
         processes.pass_signals_on()
         command = snakemake(folder / PLAN, cores, extra)

@@ -49,6 +49,7 @@ def notebook_step(folder, *cells, parameters=None):
         "log": str(folder / "logs" / "in.txt"),
         "threads": 2,
         "resources": {"mem_mb": 100},
+        "key": "1",
     }
 
 
