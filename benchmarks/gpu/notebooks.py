@@ -196,8 +196,7 @@ def table_difference(found: pd.DataFrame, expected: pd.DataFrame) -> float:
     """
     if "metric" in expected:
         expected = expected[expected["metric"].isin(found["metric"])]
-    names = [column for column in expected if column not in ("value", *DERIVED)]
-    rows = [_words(table.reindex(columns=names)) for table in (found, expected)]
+    rows = [row_names(table, expected) for table in (found, expected)]
     if rows[0] != rows[1]:
         raise AssertionError(f"{len(rows[0])} rows, expected the same {len(rows[1])} as on a CPU")
     if "value" not in expected:
@@ -205,8 +204,11 @@ def table_difference(found: pd.DataFrame, expected: pd.DataFrame) -> float:
     return float(np.abs(found["value"].to_numpy() - expected["value"].to_numpy()).max(initial=0))
 
 
-def _words(table: pd.DataFrame) -> list[list[str]]:
-    return table.astype(object).fillna("").astype(str).to_numpy().tolist()
+def row_names(table: pd.DataFrame, expected: pd.DataFrame) -> list[list[str]]:
+    """What names each row: all of `expected`'s columns that neither are nor follow from scores."""
+    names = [column for column in expected if column not in ("value", *DERIVED)]
+    words = table.reindex(columns=names).astype(object).fillna("").astype(str)
+    return words.to_numpy().tolist()
 
 
 def main() -> None:
