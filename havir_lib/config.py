@@ -471,7 +471,9 @@ class Config(Section):
 
     profile: Name = Field(description="names the outputs")
     seed: Seed = 0
-    workspace: str | None = Field(None, description="folder for results; default results/<profile>")
+    workspace: str | None = Field(
+        None, description="folder for results; default results/<profile>; changes have one in it"
+    )
     _given_as: str = PrivateAttr("")
     _changes: dict[str, Any] = PrivateAttr(default_factory=dict)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

@@ -68,21 +68,22 @@ class Workspace:
 
 
 def workspace_of(profile: str, root: str | None = None, variant: str | None = None) -> Workspace:
-    """The workspace of a profile; figures and tables go beside `root` if one is given.
+    """The workspace of a profile; figures, tables and cache go into `root` if one is given.
 
     Parameters
     ----------
     profile : str
     root : str, optional
-        A folder for everything.
+        A folder for everything; a variant has a folder of its own in it.
     variant : str, optional
         Name of the profile with other settings (:attr:`havir_lib.config.Config.variant`), which
         has its own figures and tables, so that trying something overwrites nothing.
     """
+    name = variant or profile
     if root is not None:
         base = Path(root).expanduser().resolve()
-        return Workspace(base, base / "figures", base / "tables", base / "cache")
-    name = variant or profile
+        place = base if name == profile else base / name
+        return Workspace(place, place / "figures", place / "tables", base / "cache")
     return Workspace(
         PROJECT_ROOT / "results" / name,
         PROJECT_ROOT / "figures" / name,

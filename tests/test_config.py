@@ -134,10 +134,11 @@ def test_own_data_in_a_simulated_profile_are_a_change_and_where_they_lie_is_none
     assert "simulation.n_sessions" in load_config("paper", {"simulation": simulated}).changes
 
 
-def test_each_variant_has_its_own_outputs_and_all_share_a_cache():
+@pytest.mark.parametrize("place", [{}, {"workspace": "given"}])
+def test_each_variant_has_its_own_outputs_and_all_share_a_cache(place):
     one, other = (
         workspace_of(x.profile, x.workspace, x.variant)
-        for x in (load_config("demo"), load_config("demo", {"diffusion.steps": 9}))
+        for x in (load_config("demo", place), load_config("demo", {"diffusion.steps": 9, **place}))
     )
     assert one.figures != other.figures
     assert one.tables != other.tables

@@ -204,14 +204,14 @@ def test_the_explorer_has_a_picture_and_scores_of_everything(finished):
 
 def test_second_run_has_nothing_to_do(finished):
     before = {path: path.stat().st_mtime_ns for path in finished.workspace.figures.iterdir()}
-    result = _run(finished.workspace.root, "--full")
+    result = _run(finished.config.workspace, "--full")
     assert result.returncode == 0
     assert "Nothing to be done" in result.stdout + result.stderr
     assert before == {p: p.stat().st_mtime_ns for p in finished.workspace.figures.iterdir()}
 
 
 def test_commands_of_a_finished_run(finished, tmp_path):
-    workspace = {"workspace": str(finished.workspace.root), "comparison.full": True}
+    workspace = {"workspace": finished.config.workspace, "comparison.full": True}
     given = ["--profile", "smoke", "--overrides", json.dumps(workspace)]
     run = open_run("smoke", workspace)
     made = run.images("subj01", "ridge")
