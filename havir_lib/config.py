@@ -167,8 +167,8 @@ class Data(Section):
         "hdf5", description="which of NSD's two formats is downloaded; both are read"
     )
     space: Name = "func1pt8mm"
-    roi_folder: Name = Field(
-        "roi", description="folder of ROI masks beside the subject's betas grid, e.g. roi_template"
+    roi_folder: Name | None = Field(
+        None, description="folder of other masks beside the data set's own, e.g. roi_template"
     )
     bad_voxels: Literal["error", "drop"] = Field(
         "error", description="voxels that are NaN, or constant within a session"

@@ -38,6 +38,8 @@ class Anatomy:
         Lookups: which vertex of the subject's own surface each vertex of fsaverage is.
     surface : Surface or None
         What the betas lie on, if not on a volume.
+    brain : Path or None
+        Mask (X, Y, Z) above 0 in the subject's own brain; may not exist.
     """
 
     subject: str
@@ -48,6 +50,7 @@ class Anatomy:
     to_layers: Mapping[tuple[str, str], Path]
     to_fsaverage: Mapping[str, Path]
     surface: Surface | None = None
+    brain: Path | None = None
 
     @property
     def needs(self) -> dict[str, list[Path]]:
@@ -92,6 +95,21 @@ class Anatomy:
         signal = read_volume(self.signal, f"Noise ceiling of {self.subject}", grid).values
         return without_holes(np.nan_to_num(signal) > 0).astype(np.float32)
 
+    def inside(self, grid: Grid) -> np.ndarray:
+        """The subject's own brain, bool (X, Y, Z): its mask; without one, where there is a signal.
+
+        Without either, everywhere.
+
+        Raises
+        ------
+        ShapeError
+            If the file is on another grid than `grid`.
+        """
+        for file in (self.brain, self.signal):
+            if file is not None and file.is_file():
+                return read_volume(file, f"Brain of {self.subject}", grid).values > 0
+        return np.ones(grid.shape, dtype=bool)
+
 
 def without_holes(mask: np.ndarray) -> np.ndarray:
     """A mask (X, Y, Z) with gaps of up to four voxels closed: single voxels may lack a signal."""
@@ -117,4 +135,5 @@ def anatomy_of(layout: NsdLayout, subject: str) -> Anatomy:
             for depth in DEPTHS
         },
         {side: layout.to_fsaverage(subject, side) for side in sides},
+        brain=layout.brain_mask(subject),
     )

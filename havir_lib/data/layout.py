@@ -173,7 +173,8 @@ def layout_of(config: Config, root: Path | str | None = None) -> NsdLayout:
     """Layout of the tree a configuration reads; errors as :func:`folder_of`."""
     data = config.data
     folder = folder_of(config, root)
-    return NsdLayout(folder, data.space, data.betas_version, data.roi_folder)
+    folder_of_masks = data.roi_folder or NsdLayout.roi_folder
+    return NsdLayout(folder, data.space, data.betas_version, folder_of_masks)
 
 
 def folder_of(config: Config, root: Path | str | None = None) -> Path:

@@ -20,6 +20,7 @@ from havir_lib.data.order import Evidence, ask_both, sentences
 from havir_lib.data.pictures import Uncaptioned
 from havir_lib.data.readers import Reader, open_reader
 from havir_lib.data.readers.base import Pictures, Regions
+from havir_lib.data.redrawn import RedrawnMasks
 from havir_lib.data.roles import check_not_empty, count_rois, resolve_roles
 from havir_lib.data.split import split_trials
 from havir_lib.data.subject import Subject, normalised
@@ -38,7 +39,11 @@ SAMPLE = 2000
 
 
 def load_subject(
-    config: Config, name: str, root: Path | str | None = None, cache: Path | str | None = None
+    config: Config,
+    name: str,
+    root: Path | str | None = None,
+    cache: Path | str | None = None,
+    masks: RedrawnMasks | None = None,
 ) -> Subject:
     """Read one subject of a data set, by the reader that the configuration names.
 
@@ -52,6 +57,8 @@ def load_subject(
         Folder of the data; default ``data.root``, else the simulated one in the workspace.
     cache : Path, optional
         Cache folder; default the workspace's.
+    masks : RedrawnMasks, optional
+        Regions instead of the data set's own.
 
     Raises
     ------
@@ -70,10 +77,11 @@ def load_subject(
         extract,
         name=name,
         sessions=reader.sessions(name),
-        how={"reader": reader, "data": config.data},
+        how={"reader": reader, "data": config.data, "masks": masks},
         given={
             "settings": config.data.model_dump(mode="json", include=EXTRACTION_SETTINGS),
             "files": [identity(path) for path in reader.files(name)],
+            "masks": masks and identity(masks.path),
         },
         also=(havir_lib.data.layout, sys.modules[type(reader).__module__]),
     )
@@ -94,7 +102,14 @@ def load_stimuli(config: Config, root: Path | str | None = None) -> Pictures:
     return found if config.has_text else Uncaptioned(found)
 
 
-def extract(folder: Path, reader: Reader, data: Data, name: str, sessions: list[int]) -> None:
+def extract(
+    folder: Path,
+    reader: Reader,
+    data: Data,
+    name: str,
+    sessions: list[int],
+    masks: RedrawnMasks | None = None,
+) -> None:
     """Read a subject's voxels and write them, not yet z-scored, into `folder`.
 
     Parameters
@@ -107,9 +122,11 @@ def extract(folder: Path, reader: Reader, data: Data, name: str, sessions: list[
     name : str
     sessions : list of int
         As the reader gives them.
+    masks : RedrawnMasks, optional
+        Instead of the reader's regions.
     """
     trials = split_trials(reader.trials(name))
-    regions = reader.regions(name)
+    regions = masks or reader.regions(name)
     structural, semantic, role_counts = resolve_roles(regions, data.roles)
     ijk = np.argwhere(structural | semantic)
     betas, keep, dropped = _read_usable(reader, name, trials, ijk, data)

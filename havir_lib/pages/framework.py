@@ -14,8 +14,7 @@ from havir_lib.plots import figure_contact_sheet
 from havir_lib.plots.framework import FrameworkPictures, figure_framework, role_slice
 from havir_lib.plots.rois import BrainMap
 from havir_lib.run import Run
-from havir_lib.simulation.experiment import make_design
-from havir_lib.simulation.scenes import make_scene, render
+from havir_lib.run.data import first_stimuli
 
 
 def overview(run: Run) -> pd.DataFrame:
@@ -44,19 +43,9 @@ NO_PLACES = np.full((60, 60, 3), 225, np.uint8)
 @figure
 def first_look(run: Run) -> Drawn:
     """The first pictures of the experiment, before anything else is read or simulated."""
-    pictures = first_pictures(run, 8)
+    pictures = first_stimuli(run, 8)
     sheet = figure_contact_sheet(pictures, per_row=8)
     return Drawn(sheet, "The first stimuli of the experiment.", {"stimuli": pictures})
-
-
-def first_pictures(run: Run, n: int) -> np.ndarray:
-    """Stimuli of the base subject's first trials, uint8 (n, H, W, 3); of a simulation, its first
-    scenes, drawn by themselves."""
-    settings = run.config.simulation
-    if settings is None:
-        return run.stimuli.images(run.reader.trials(run.base_subject)["image"].unique()[:n])
-    seeds = make_design(run.config).scene_seeds[:n]
-    return np.stack([render(make_scene(int(x)).svg, settings.image_size) for x in seeds])
 
 
 @figure

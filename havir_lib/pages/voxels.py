@@ -50,7 +50,7 @@ def counts(run: Run) -> Drawn:
 def published_counts(run: Run) -> pd.DataFrame:
     """Sizes of NSD's masks beside published ones; without rows where the subjects are simulated."""
     measured = run.of_nsd and run.config.data.space == SPACE
-    names = run.subjects if measured and run.config.data.roi_folder == "roi" else []
+    names = run.subjects if measured and run.config.data.roi_folder is None else []
     return compare_counts({name: run.full_subject(name).roi_counts for name in names})
 
 

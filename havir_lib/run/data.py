@@ -12,7 +12,6 @@ import numpy as np
 from havir_lib import simulation
 from havir_lib.config import Config
 from havir_lib.data import Stimuli, Subject, load_stimuli, load_subject
-from havir_lib.data.layout import NsdLayout, layout_of
 from havir_lib.data.load import ids_of_test_images
 
 if TYPE_CHECKING:
@@ -70,6 +69,16 @@ def stimuli_of(run: Run) -> Stimuli:
     return load_stimuli(run.config, root=run.data_root)
 
 
-def layout(run: Run) -> NsdLayout:
-    """Where every file of the data is."""
-    return layout_of(run.config, run.data_root)
+def first_stimuli(run: Run, n: int) -> np.ndarray:
+    """Pictures of the base subject's first `n` images, uint8 (n, H, W, 3).
+
+    Those of a simulation are drawn by themselves, before its data are written.
+    """
+    settings = run.config.simulation
+    if settings is None or not run.config.simulated:
+        return run.stimuli.images(run.reader.trials(run.base_subject)["image"].unique()[:n])
+    from havir_lib.simulation.experiment import make_design
+    from havir_lib.simulation.scenes import make_scene, render
+
+    seeds = make_design(run.config).scene_seeds[:n]
+    return np.stack([render(make_scene(int(x)).svg, settings.image_size) for x in seeds])

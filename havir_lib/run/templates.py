@@ -3,40 +3,39 @@
 The masks come from the folder ``comparison.template_folder`` beside the subject's own ones, if it
 is there: the simulation writes the atlas without the subject's displacement, and whoever has drawn
 template masks for real subjects can put them there. Otherwise they are what most of the *other*
-subjects have at the same place of MNI space, by NSD's own transforms.
+subjects have at the same place of MNI space, by the data set's own transforms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import nibabel as nib
 import numpy as np
 
-from havir_lib.config import Config
 from havir_lib.data import load_subject
-from havir_lib.data.anatomy import anatomy_of
-from havir_lib.data.layout import GET_DATA, GLASS_BRAIN, NsdLayout
-from havir_lib.data.nifti import grid_of, read_volume
-from havir_lib.data.rois import RoiAtlas
+from havir_lib.data.layout import GET_DATA, GLASS_BRAIN
+from havir_lib.data.readers import Reader, open_reader
+from havir_lib.data.readers.base import Regions
+from havir_lib.data.redrawn import RedrawnMasks
 from havir_lib.data.subject import Subject
 from havir_lib.data.transforms import load_coordinates
 from havir_lib.errors import DataError, require_file
-from havir_lib.io import atomic_write
+from havir_lib.io import save_arrays
 from havir_lib.provenance import file_digest
-from havir_lib.run.data import hours_of, layout
+from havir_lib.run.data import hours_of
 
 if TYPE_CHECKING:
     from havir_lib.run.run import Run
 
+LABELS = "labels.npz"
+
 
 def why_not(run: Run) -> str:
     """Why there are no template masks in this run, as a sentence; empty if there are."""
-    place = layout(run)
-    by_vote = [name for name in run.subjects if not any(_given(run, place, name).glob("*.nii.gz"))]
-    lost = [file for name in run.subjects for file in anatomy_of(place, name).lacks(GLASS_BRAIN)]
+    by_vote = [name for name in run.subjects if not given_reader(run).mask_files(name)]
+    lost = [x for name in run.subjects for x in run.reader.anatomy(name).lacks(GLASS_BRAIN)]
     if by_vote and len(run.subjects) == 1:
         return "Template masks are left out: they are made from other subjects, and there are none."
     if by_vote and lost:
@@ -46,58 +45,66 @@ def why_not(run: Run) -> str:
 
 def template_subject(run: Run, name: str) -> Subject:
     """The subject with the voxels that template masks name, and the usual hours of training."""
-    data = run.config.data.model_copy(update={"roi_folder": inside_brain(run, name)})
-    config = run.config.model_copy(update={"data": data})
-    whole = load_subject(config, name, root=run.data_root, cache=run.workspace.cache)
+    masks = inside_brain(run, name)
+    whole = load_subject(run.config, name, run.data_root, run.workspace.cache, masks)
     return hours_of(run, name, whole)
 
 
-def inside_brain(run: Run, name: str) -> str:
-    """Folder of the template masks within the subject's own brain, cached.
+def given_reader(run: Run) -> Reader:
+    """Reads the masks of ``comparison.template_folder``."""
+    folder = run.config.comparison.template_folder
+    data = run.config.data.model_copy(update={"roi_folder": folder})
+    return open_reader(run.config.model_copy(update={"data": data}), run.data_root)
+
+
+def inside_brain(run: Run, name: str) -> RedrawnMasks:
+    """The template masks within the subject's own brain, cached.
 
     A template reaches outside of an individual's brain, where no voxel has a signal. Anyone who
     used one would leave those out; keeping them would flatter the individual masks.
     """
-    place = layout(run)
-    folder = place.roi_directory(name).parent / mask_folder(run, name)
-    files = sorted(folder.glob("*.nii.gz"))
-    brain = own_brain(place, name)
-    given = {"files": {file.name: file_digest(file) for file in (*files, brain)}}
-    how = {"masks": files, "brain": brain}
-    made = run.remember_folder("template_masks_in_brain", cut_to_brain, how=how, given=given)
-    return str(made.path)
+    own, anatomy = run.reader.regions(name), run.reader.anatomy(name)
+    template, files = template_regions(run, name)
+    brain = [x for x in (anatomy.brain, anatomy.signal) if x is not None and x.is_file()]
+    sets = sets_of_roles(run, own)
+    given = {
+        "files": {file.name: file_digest(file) for file in (*files, *brain[:1])},
+        "numbers": [
+            own.grid.shape,
+            *(x.tables[roi_set] for x in (own, template) for roi_set in sets),
+        ],
+    }
+    how = {"own": own, "template": template, "brain": anatomy.inside(own.grid)}
+    made = run.remember_folder("template_masks_in_brain", cut_to_brain, sets, how=how, given=given)
+    return RedrawnMasks(own, made.path / LABELS)
 
 
-def cut_to_brain(folder: Path, masks: Sequence[Path], brain: Path) -> None:
-    """Write ROI volumes with -1 outside of a brain (voxels above 0 in the volume `brain`)."""
-    for file in masks:
-        image = nib.load(file)
-        inside = read_volume(brain, "Brain", grid_of(file)).values > 0
-        kept = np.where(inside, np.asarray(image.dataobj), -1).astype(np.int16)
-        nib.save(nib.Nifti1Image(kept, image.affine), folder / file.name)
+def cut_to_brain(
+    folder: Path, sets: Sequence[str], own: Regions, template: Regions, brain: np.ndarray
+) -> None:
+    """Write labels of ROI sets, numbered as `own`, with -1 outside of a brain, bool (X, Y, Z)."""
+    labels = {roi_set: numbered_as(own, template, roi_set) for roi_set in sets}
+    save_arrays(folder / LABELS, **{x: np.where(brain, y, -1) for x, y in labels.items()})
 
 
-def own_brain(place: NsdLayout, name: str) -> Path:
-    """The subject's brain mask; without one, the voxels that have a signal at all (``ncsnr``)."""
-    mask = place.brain_mask(name)
-    return mask if mask.is_file() else place.ncsnr(name)
+def sets_of_roles(run: Run, regions: Regions) -> list[str]:
+    """Sets that the regions of both branches are in, each once."""
+    roles = run.config.data.roles
+    found = [regions.resolve(roi)[0] for roi in (*roles.structural, *roles.semantic)]
+    return list(dict.fromkeys(found))
 
 
-def _given(run: Run, place: NsdLayout, name: str) -> Path:
-    return place.roi_directory(name).with_name(run.config.comparison.template_folder)
+def template_regions(run: Run, name: str) -> tuple[Regions, list[Path]]:
+    """A subject's template masks as drawn, and their files."""
+    given = given_reader(run)
+    if files := given.mask_files(name):
+        return given.regions(name), files
+    drawn = group_masks(run, name)
+    return drawn, [drawn.path]
 
 
-def mask_folder(run: Run, name: str) -> str:
-    """Folder of a subject's template masks as drawn, as ``data.roi_folder`` takes it."""
-    place = layout(run)
-    given = _given(run, place, name)
-    if any(given.glob("*.nii.gz")):
-        return given.name
-    return str(group_masks(run, place, name))
-
-
-def group_masks(run: Run, place: NsdLayout, name: str) -> Path:
-    """Folder of masks made from all other subjects of the run, cached.
+def group_masks(run: Run, name: str) -> RedrawnMasks:
+    """Masks made from all other subjects of the run, cached.
 
     Raises
     ------
@@ -107,34 +114,61 @@ def group_masks(run: Run, place: NsdLayout, name: str) -> Path:
     others = [other for other in run.subjects if other != name]
     if not others:
         raise DataError(
-            f"Template masks of {name} are made from the other subjects, and there are none. "
-            f"List more under data.subjects, or put masks into {_given(run, place, name)}."
+            f"Template masks of {name} are made from the other subjects, and there are none. List "
+            f"more under data.subjects, or put masks into {run.config.comparison.template_folder} "
+            "beside its own."
         )
-    sets = _sets_of_roles(run.config, place, others[0])
-    files = [place.roi(other, roi_set) for other in others for roi_set in sets]
-    files += [place.to_mni(subject) for subject in (name, *others)]
-    files += [place.ncsnr(name)]  # whose grid the masks take
-    files = [require_file(path, "ROI set or transform", GET_DATA) for path in files]
-    given = {"files": [[file.name, file_digest(file)] for file in files]}
-    how = {"place": place}
+    reader = run.reader
+    own = reader.regions(name)
+    to_mni = {x: reader.anatomy(x).to_mni for x in (name, *others)}
+    files = [require_file(path, "Transform to MNI", GET_DATA) for path in to_mni.values()]
+    files += [file for other in others for file in reader.mask_files(other)]
+    sets = sets_of_roles(run, own)
+    regions = {x: reader.regions(x) for x in (name, *others)}
     made = run.remember_folder(
-        "template_masks", write_group_masks, name, others, sets, how=how, given=given
+        "template_masks",
+        write_group_masks,
+        name,
+        others,
+        sets,
+        how={"regions": regions, "to_mni": to_mni},
+        given={
+            "files": [[file.name, file_digest(file)] for file in files],
+            "numbers": [own.grid.shape, *(x.tables[y] for x in regions.values() for y in sets)],
+        },
     )
-    return made.path
+    return RedrawnMasks(own, made.path / LABELS)
 
 
 def write_group_masks(
-    folder: Path, name: str, others: Sequence[str], sets: Sequence[str], place: NsdLayout
+    folder: Path,
+    name: str,
+    others: Sequence[str],
+    sets: Sequence[str],
+    regions: Mapping[str, Regions],
+    to_mni: Mapping[str, Path],
 ) -> None:
-    """Write one volume per ROI set: what most of the `others` have at a subject's voxels."""
-    grid = nib.load(place.ncsnr(name))
-    places = _places(place, name)
-    of_others = {other: _places(place, other) for other in others}
+    """Write labels of ROI sets: what most of the `others` have at a subject's voxels."""
+    places = {x: load_coordinates(to_mni[x]).reshape(-1, 3) for x in (name, *others)}  # (M, 3)
+    own, voted = regions[name], {}
     for roi_set in sets:
-        labels = [_labels(place, other, roi_set, of_others[other]) for other in others]
-        voted = vote(places, labels, grid.shape)
-        with atomic_write(folder / f"{roi_set}.nii.gz") as temporary:
-            nib.save(nib.Nifti1Image(voted.astype(np.int16), grid.affine), temporary)
+        labels = [
+            labels_at(numbered_as(own, regions[other], roi_set), places[other]) for other in others
+        ]
+        voted[roi_set] = vote(places[name], labels, own.grid.shape).astype(np.int32)
+    save_arrays(folder / LABELS, **voted)
+
+
+def numbered_as(own: Regions, other: Regions, roi_set: str) -> np.ndarray:
+    """Labels of another subject's set (X, Y, Z), with the numbers that `own` gives their names."""
+    labels, table = other.labels(roi_set), own.tables[roi_set]
+    theirs = other.tables[roi_set]
+    if not table or table == theirs:
+        return labels
+    renamed = np.zeros_like(labels)
+    for label in table.keys() & theirs.keys():
+        renamed[labels == theirs[label]] = table[label]
+    return renamed
 
 
 def vote(places: np.ndarray, labels: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
@@ -165,26 +199,13 @@ def vote(places: np.ndarray, labels: Sequence[np.ndarray], shape: tuple[int, ...
     return votes.reshape(*shape, n_labels).argmax(axis=-1)  # a tie goes to the lower one, 0 first
 
 
-def _places(place: NsdLayout, name: str) -> np.ndarray:
-    """Where each voxel of the MNI template lies in a subject's grid, (M, 3)."""
-    return load_coordinates(place.to_mni(name)).reshape(-1, 3)
-
-
-def _labels(place: NsdLayout, name: str, roi_set: str, places: np.ndarray) -> np.ndarray:
-    """A subject's labels at the voxels of the MNI template, (M,)."""
-    volume = read_volume(place.roi(name, roi_set), f"ROI set {roi_set} of {name}").values
-    inside = _in_grid(places, volume.shape)
-    labels = np.zeros(len(places), dtype=np.int64)
-    labels[inside] = volume[tuple(np.round(places[inside]).astype(np.int64).T)]
-    return labels
+def labels_at(labels: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """A subject's labels (X, Y, Z) at places (M, 3) of its grid, (M,); 0 outside."""
+    inside = _in_grid(places, labels.shape)
+    found = np.zeros(len(places), dtype=np.int64)
+    found[inside] = labels[tuple(np.round(places[inside]).astype(np.int64).T)]
+    return found
 
 
 def _in_grid(places: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return ((places >= 0) & (places <= np.array(shape) - 1)).all(axis=1)  # False for NaN
-
-
-def _sets_of_roles(config: Config, place: NsdLayout, name: str) -> list[str]:
-    roles = config.data.roles
-    atlas = RoiAtlas(place, name, grid_of(place.ncsnr(name)))
-    found = [atlas.resolve(roi)[0] for roi in (*roles.structural, *roles.semantic)]
-    return list(dict.fromkeys(found))

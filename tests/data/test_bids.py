@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import h5py
 import nibabel as nib
@@ -10,11 +11,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from havir_lib import open_run
 from havir_lib.config import load_config
 from havir_lib.data import load_stimuli, load_subject
 from havir_lib.data.check import check_subject, has_errors
 from havir_lib.data.readers import open_reader
 from havir_lib.errors import DataError, HavirError, ShapeError
+from havir_lib.run import templates
+from havir_lib.run.data import first_stimuli
 from tests.data.conftest import AFFINE, LENGTHS, N_IMAGES, SHARED
 
 NAME = "sub-P01"
@@ -70,17 +74,18 @@ def trials_path(root):
 
 
 @pytest.fixture
-def configured(own, tmp_path):
-    def make(**overrides):
-        settings = {
-            "data.root": str(own), "data.reader": "bids", "workspace": str(tmp_path / "w"),
-            "data.subjects": [NAME], "data.base_subject": NAME, "data.picture_size": 64,
-            "data.roles.structural": ["V1v", "V1d"], "data.roles.semantic": ["faces"],
-            "data.n_sessions": None,
-        }  # fmt: skip
-        return load_config("smoke", settings | overrides)
+def settings(own, tmp_path):
+    return {
+        "data.root": str(own), "data.reader": "bids", "workspace": str(tmp_path / "w"),
+        "data.subjects": [NAME], "data.base_subject": NAME, "data.picture_size": 64,
+        "data.roles.structural": ["V1v", "V1d"], "data.roles.semantic": ["faces"],
+        "data.n_sessions": None,
+    }  # fmt: skip
 
-    return make
+
+@pytest.fixture
+def configured(settings):
+    return lambda **overrides: load_config("smoke", settings | overrides)
 
 
 def test_the_same_subject_as_through_nsds_layout(config, configured):
@@ -95,6 +100,29 @@ def test_the_same_subject_as_through_nsds_layout(config, configured):
     np.testing.assert_allclose(ours.ncsnr, theirs.ncsnr)
     assert ours.unit == 1
     assert set(ours.roi_counts["roi"]) == {"V1v", "V1d", "faces"}
+
+
+def test_the_first_look_is_at_the_own_pictures_whatever_the_profile_simulates(settings):
+    run = open_run("smoke", {**settings, "weights.small_for_photographs": True})
+    assert run.config.simulation is not None
+    first = run.reader.trials(NAME)["image"].unique()[:3]
+    np.testing.assert_array_equal(first_stimuli(run, 3), run.stimuli.images(first))
+
+
+def test_template_masks_lie_beside_the_own_ones(own, settings):
+    run = open_run("smoke", {**settings, "weights.small_for_photographs": True})
+    assert "there are none" in templates.why_not(run)
+    folder = own / NAME / "roi_template"
+    shutil.copytree(own / NAME / "rois", folder)
+    path = folder / f"{NAME}_label-V1v_mask.nii.gz"
+    image = nib.load(path)
+    drawn = np.roll(np.asarray(image.dataobj), 1, axis=0)
+    nib.save(nib.Nifti1Image(drawn, image.affine), path)
+    assert not templates.why_not(run)
+    subject = templates.template_subject(run, NAME)
+    signal = np.asarray(nib.load(own / NAME / f"{NAME}_ncsnr.nii.gz").dataobj) > 0
+    v1v = subject.ijk[subject.rois["V1v"].to_numpy()]
+    np.testing.assert_array_equal(v1v, np.argwhere((drawn > 0) & signal))
 
 
 def test_pictures_of_six_sizes_and_captions(configured):

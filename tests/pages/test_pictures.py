@@ -17,6 +17,7 @@ from havir_lib.pages import (
 )
 from havir_lib.plots import save_figure
 from havir_lib.plots.style import READABLE, contrast
+from havir_lib.run.data import first_stimuli
 
 
 def test_ranks_go_by_each_metric_s_direction():
@@ -59,7 +60,7 @@ def test_figures_of_a_run_show_no_chosen_image_as_random(run):
 def test_the_first_look_needs_no_simulation_and_shows_its_pictures(run, monkeypatch):
     expected = run.stimuli.images(np.arange(5))
     monkeypatch.setattr(type(run), "stimuli", property(lambda _: pytest.fail("simulated first")))
-    np.testing.assert_array_equal(framework.first_pictures(run, 5), expected)
+    np.testing.assert_array_equal(first_stimuli(run, 5), expected)
 
 
 def test_text_of_figures_can_be_read(run, monkeypatch):

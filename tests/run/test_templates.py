@@ -26,8 +26,32 @@ def test_every_voxel_takes_the_label_of_most():
     np.testing.assert_array_equal(found, expected)
 
 
+class Labelled:
+    """One set of labels and their names."""
+
+    def __init__(self, values, table):
+        self.values, self.tables = np.array(values), {"areas": table}
+
+    def labels(self, roi_set):
+        return self.values
+
+
+@pytest.mark.parametrize(
+    ("theirs", "expected"),
+    [
+        ({"V1": 1, "V2": 2}, [1, 2, 5, 0]),
+        ({"V2": 1, "V1": 2}, [2, 1, 0, 0]),
+        ({"V2": 5}, [0, 0, 2, 0]),
+    ],
+)
+def test_labels_go_by_their_names(theirs, expected):
+    own, other = Labelled([0, 0, 0, 0], {"V1": 1, "V2": 2}), Labelled([1, 2, 5, 0], theirs)
+    np.testing.assert_array_equal(templates.numbered_as(own, other, "areas"), expected)
+
+
 def test_simulated_subjects_use_the_unwarped_atlas(run):
-    assert templates.mask_folder(run, "subj01") == "roi_template"
+    _, files = templates.template_regions(run, "subj01")
+    assert {file.parent.name for file in files} == {"roi_template"}
     own, template = run.subject("subj01"), templates.template_subject(run, "subj01")
     assert {tuple(x) for x in own.ijk.tolist()} != {tuple(x) for x in template.ijk.tolist()}
     assert not (template.structural & template.semantic).any()
@@ -56,8 +80,8 @@ def linear(run):
         path.write_bytes(content)
 
 
-def dice(layout, folder, roi_set="prf-visualrois"):
-    found = np.asarray(nib.load(folder / f"{roi_set}.nii.gz").dataobj)
+def dice(layout, masks, roi_set="prf-visualrois"):
+    found = masks.labels(roi_set)
     own = np.asarray(nib.load(layout.roi("subj01", roi_set)).dataobj)
     assert found.shape == own.shape
     same = ((found > 0) & (found == own)).sum()
@@ -65,29 +89,28 @@ def dice(layout, folder, roi_set="prf-visualrois"):
 
 
 def test_group_masks_are_near_the_individuals_and_nearer_with_the_true_transform(run, linear):
-    by_linear = dice(linear, templates.group_masks(run, linear, "subj01"))
+    by_linear = dice(linear, templates.group_masks(run, "subj01"))
     assert by_linear > 0.03
     for path in (linear.to_mni(name) for name in run.subjects):
         path.unlink()
     for name in run.subjects:
         subject = run.config.simulation.subjects[name]
         write_transforms(subject, run.config.simulation.warp_mm, linear.transforms(name))
-    by_truth = dice(linear, templates.group_masks(run, linear, "subj01"))
+    by_truth = dice(linear, templates.group_masks(run, "subj01"))
     assert by_truth > by_linear + 0.15
 
 
 def test_without_transforms_the_error_names_the_file(run, linear):
     linear.to_mni("subj02").unlink()
     with pytest.raises(DataError, match=r"subj02.*func1pt8-to-MNI\.nii\.gz"):
-        templates.group_masks(run, linear, "subj01")
+        templates.group_masks(run, "subj01")
 
 
 def test_a_lone_subject_has_no_group(run):
     data = run.config.data.model_copy(update={"subjects": ["subj01"]})
     alone = replace(run, config=run.config.model_copy(update={"data": data}))
-    layout = layout_of(run.config, run.data_root)
     with pytest.raises(DataError, match="there are none"):
-        templates.group_masks(alone, layout, "subj01")
+        templates.group_masks(alone, "subj01")
 
 
 def test_template_masks_end_where_the_subjects_own_brain_does(run):
@@ -95,6 +118,6 @@ def test_template_masks_end_where_the_subjects_own_brain_does(run):
     brain = np.asarray(nib.load(layout.brain_mask("subj01")).dataobj) > 0
     template = templates.template_subject(run, "subj01")
     assert brain[tuple(template.ijk.T)].all()
-    folder = layout.roi_directory("subj01").parent / templates.mask_folder(run, "subj01")
-    drawn = [np.asarray(nib.load(file).dataobj) > 0 for file in folder.glob("*.nii.gz")]
+    _, files = templates.template_regions(run, "subj01")
+    drawn = [np.asarray(nib.load(file).dataobj) > 0 for file in files]
     assert (np.any(drawn, axis=0) & ~brain).any()  # as drawn, they reach outside

@@ -98,7 +98,10 @@ class Reader(Protocol):
         """Factor from stored values to % signal change."""
 
     def regions(self, subject: str) -> Regions:
-        """Its named regions."""
+        """Its named regions; of other masks than the data set's own with ``data.roi_folder``."""
+
+    def mask_files(self, subject: str) -> list[Path]:
+        """Files that its regions are read from, as far as they are there."""
 
     def look_at_regions(self, subject: str) -> Iterator[tuple[str, str]]:
         """What is odd about regions, as ("ok" or "note", sentence); raises what stops a run."""

@@ -49,6 +49,7 @@ from havir_lib.errors import DataError, did_you_mean
 log = logging.getLogger(__name__)
 
 HELP = "docs/data.md says what belongs there; `havir subject check` reads all of it."
+ROIS = "rois"
 SUFFIXES = (".nii.gz", ".nii", ".hdf5", ".h5")
 UNITS = {"percent": 1.0, "nsd": 1 / 300}
 NORMALISED = ("none", "session", "run", "training", "unknown")
@@ -247,7 +248,7 @@ class BidsReader:
     def grid(self, subject: str) -> Grid:
         """As the betas say; of HDF5, as the first mask does."""
         header = next(iter(self.headers(subject).values()))
-        masks = sorted((self.folder(subject) / "rois").glob("*.nii.gz"))
+        masks = sorted((self.folder(subject) / ROIS).glob("*.nii.gz"))
         if header.affine is not None or not masks:
             return header.grid
         return Grid(header.shape, grid_of(masks[0]).affine)
@@ -277,11 +278,11 @@ class BidsReader:
 
     def regions(self, subject: str) -> Masks:
         """Masks (``label-V1v_mask``) and label images (``seg-prf_dseg``) of ``rois/``."""
-        folder = self.folder(subject) / "rois"
+        folder = self.masks_folder(subject)
         start = rf"{re.escape(subject)}_(?:.*_)?"
         mask = re.compile(rf"{start}label-([^_]+)_mask\.nii(\.gz)?")
         labels = re.compile(rf"{start}seg-([^_]+)_dseg\.nii(\.gz)?")
-        files = sorted(x for x in folder.glob("*") if x.is_file())
+        files = self.mask_files(subject)
         masks = {m[1]: x for x in files if (m := mask.fullmatch(x.name))}
         sets = {m[1]: x for x in files if (m := labels.fullmatch(x.name))}
         named: dict[str, dict[str, int]] = {name: {} for name in masks}
@@ -289,9 +290,17 @@ class BidsReader:
             named[name] = label_table(volume.with_name(volume.name.partition(".")[0] + ".tsv"))
         return Masks(folder, subject, self.grid(subject), {**masks, **sets}, named)
 
+    def masks_folder(self, subject: str) -> Path:
+        """``rois``, or what ``data.roi_folder`` names."""
+        return self.folder(subject) / (self.data.roi_folder or ROIS)
+
+    def mask_files(self, subject: str) -> list[Path]:
+        """Volumes, surfaces and tables of that folder."""
+        return sorted(x for x in self.masks_folder(subject).glob("*") if x.is_file())
+
     def look_at_regions(self, subject: str) -> Iterator[tuple[str, str]]:
         """How many there are, and which are empty."""
-        return look_at_masks(self.regions(subject), self.folder(subject) / "rois", HELP)
+        return look_at_masks(self.regions(subject), self.masks_folder(subject), HELP)
 
     def anatomy(self, subject: str) -> Anatomy:
         """A T1-weighted picture, if there is one; no way to standard spaces."""
@@ -313,7 +322,7 @@ class BidsReader:
         folder = self.folder(subject)
         files = [self.root / "dataset.json", *sorted(folder.glob("*.tsv"))]
         files += [self.betas_file(subject, n) for n in self.sessions(subject)]
-        files += sorted(x for x in (folder / "rois").glob("*") if x.is_file())
+        files += self.mask_files(subject)
         files += [folder / f"{subject}_ncsnr.nii.gz", *self.stimuli.files]
         return [file for file in files if file.is_file()]
 

@@ -225,16 +225,26 @@ class LaionReader:
 
     def regions(self, subject: str) -> UnsignedMasks:
         """One mask per region, in the newer or the older place."""
-        newer = self.root / "derivatives/rois" / subject
-        older = self.root / "derivatives/atlases" / subject / "rois"
+        files = self._masks(subject)
+        return UnsignedMasks(
+            self._newer(subject), subject, self.grid(subject), files, {name: {} for name in files}
+        )
+
+    def mask_files(self, subject: str) -> list[Path]:
+        """Its masks of 1.8 mm."""
+        return list(self._masks(subject).values())
+
+    def _newer(self, subject: str) -> Path:
+        return self.root / "derivatives" / (self.data.roi_folder or "rois") / subject
+
+    def _masks(self, subject: str) -> dict[str, Path]:
+        older = self.root / "derivatives/atlases" / subject / (self.data.roi_folder or "rois")
         files = {x.name.removesuffix(".nii.gz"): x for x in sorted(older.glob("*.nii.gz"))}
         pattern = re.compile(r".*_label-([^_]+)_mask\.nii\.gz")
-        for path in sorted(newer.rglob("*_mask.nii.gz")):
+        for path in sorted(self._newer(subject).rglob("*_mask.nii.gz")):
             if (m := pattern.fullmatch(path.name)) and "res-1pt5" not in path.name:
                 files[m[1]] = path
-        return UnsignedMasks(
-            newer, subject, self.grid(subject), files, {name: {} for name in files}
-        )
+        return files
 
     def look_at_regions(self, subject: str) -> Iterator[tuple[str, str]]:
         """How many there are, and which are empty."""

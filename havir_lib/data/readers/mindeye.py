@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -140,7 +140,11 @@ class MindEyeReader:
 
     @property
     def _layout(self) -> NsdLayout:
-        return NsdLayout(self.root, self.data.space, self.data.betas_version, self.data.roi_folder)
+        return NsdLayout(self.root, self.data.space, self.data.betas_version)
+
+    @property
+    def _masks(self) -> NsdLayout:
+        return replace(self._layout, roi_folder=self.data.roi_folder or NsdLayout.roi_folder)
 
     def _general(self, subject: str) -> np.ndarray | None:
         """Places (V, 3) of the columns, if NSD's ``nsdgeneral`` lies beside them."""
@@ -197,8 +201,14 @@ class MindEyeReader:
     def regions(self, subject: str) -> Regions:
         """NSD's masks if they lie beside, else MindEye2's own."""
         if self._layout.roi(subject, GENERAL).is_file():
-            return RoiAtlas(self._layout, subject, self.grid(subject))
+            return RoiAtlas(self._masks, subject, self.grid(subject))
         return ColumnRegions(self.root / REGIONS, subject, self.grid(subject))
+
+    def mask_files(self, subject: str) -> list[Path]:
+        """NSD's masks, or MindEye2's own file."""
+        if self._layout.roi(subject, GENERAL).is_file():
+            return sorted(self._masks.roi_directory(subject).glob("*.nii.gz"))
+        return [] if self.data.roi_folder or not (own := self.root / REGIONS).is_file() else [own]
 
     def look_at_regions(self, subject: str) -> Iterator[tuple[str, str]]:
         """What there is, and what NSD's masks would add."""
@@ -233,10 +243,10 @@ class MindEyeReader:
     def files(self, subject: str) -> list[Path]:
         """Betas, ids, masks."""
         files = [self.betas_file(subject, 1), *(self.root / x for x in (INDICES, SHARED, REGIONS))]
-        files += [self.root / IMAGES, *sorted(self._layout.roi_directory(subject).glob("*.nii.gz"))]
+        files += [self.root / IMAGES, self._layout.roi(subject, GENERAL), *self.mask_files(subject)]
         for directory in self._layout.label_directories(subject):
             files += sorted(directory.glob("*.mgz.ctab"))
-        return [file for file in files if file.is_file()]
+        return list(dict.fromkeys(file for file in files if file.is_file()))
 
 
 def _shared(root: Path, n: int) -> np.ndarray:

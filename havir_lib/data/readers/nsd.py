@@ -67,7 +67,7 @@ class NsdReader:
         files = [place.stim_info, place.experiment_design, place.ncsnr(subject)]
         files += [place.responses(subject), place.stimuli]
         files += [place.betas(subject, session) for session in self.sessions(subject)]
-        files += sorted(place.roi_directory(subject).glob("*.nii.gz"))
+        files += self.mask_files(subject)
         for directory in place.label_directories(subject):
             files += sorted(directory.glob("*.mgz.ctab"))
         return [file for file in files if file.is_file()]
@@ -118,6 +118,10 @@ class NsdReader:
     def regions(self, subject: str) -> RoiAtlas:
         """ROI sets with FreeSurfer's label tables."""
         return RoiAtlas(self.layout, subject, self.grid(subject))
+
+    def mask_files(self, subject: str) -> list[Path]:
+        """Volumes of the folder ``roi``."""
+        return sorted(self.layout.roi_directory(subject).glob("*.nii.gz"))
 
     def look_at_regions(self, subject: str) -> Iterator[tuple[str, str]]:
         """Sets that are there, and what their labels and tables say of each other."""

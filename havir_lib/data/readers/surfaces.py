@@ -136,7 +136,7 @@ class BidsSurfaceReader(BidsReader):
 
     def regions(self, subject: str) -> SurfaceMasks:
         """Masks (``label-V1v_mask``) and labels (``seg-prf_dseg``) of ``rois/``."""
-        folder = self.folder(subject) / "rois"
+        folder = self.masks_folder(subject)
         kinds = "|".join(re.escape(kind) for kind in KINDS)
         pattern = re.compile(
             rf"({re.escape(subject)}_(?:.*_)?)hemi-[LR]_(?:label-([^_]+)_mask|seg-([^_]+)_dseg)"
@@ -144,7 +144,7 @@ class BidsSurfaceReader(BidsReader):
         )
         pairs: dict[str, Pair] = {}
         tables: dict[str, dict[str, int]] = {}
-        for path in sorted(x for x in folder.glob("*") if x.is_file()):
+        for path in self.mask_files(subject):
             if (found := pattern.fullmatch(path.name)) is None:
                 continue
             start, mask, labels, kind = found.groups()
