@@ -78,6 +78,7 @@ class Code:
         self.root = root
         self._modules: dict[str, Module | None] = {}
         self._known: dict[tuple[str, str], Used] = {}
+        self._facts: dict[ast.AST, Facts] = {}
 
     def module(self, name: str) -> Module | None:
         """One of our modules, or None if the name is somebody else's."""
@@ -99,6 +100,40 @@ class Code:
             )
         return self._known[module, name]
 
+    def facts(self, statement: ast.stmt, module: Module) -> Facts:
+        """What a statement of a module says and names."""
+        if statement not in self._facts:
+            self._facts[statement] = _facts_of(self._kept(module.simple(statement), module), module)
+        return self._facts[statement]
+
+    def _kept(self, statement: ast.stmt, module: Module) -> ast.stmt:
+        """A class of settings counts by its values, so only its methods are kept."""
+        if not isinstance(statement, ast.ClassDef) or not self.is_settings(statement, module):
+            return statement
+        methods = [x for x in statement.body if isinstance(x, Functions) and not _validates(x)]
+        return ast.ClassDef(
+            statement.name, bases=[], keywords=[], body=methods or [ast.Pass()], decorator_list=[]
+        )
+
+    def is_settings(self, node: ast.ClassDef, module: Module) -> bool:
+        """Whether a class is a pydantic model."""
+        for base in node.bases:
+            if not isinstance(base, ast.Name):
+                continue
+            for statement in module.names.get(base.id, ()):
+                if isinstance(statement, ast.ClassDef) and self.is_settings(statement, module):
+                    return True
+                if isinstance(statement, ast.ImportFrom):
+                    source, inner = module.imported(statement)[base.id]
+                    if (source, inner) == ("pydantic", "BaseModel"):
+                        return True
+                    owner = self.module(source)
+                    found = owner.names.get(inner, ()) if owner else ()
+                    if any(isinstance(x, ast.ClassDef) and self.is_settings(x, owner)
+                           for x in found):  # fmt: skip
+                        return True
+        return False
+
     def inside(self, package: str) -> Iterator[str]:
         """Names of a module and all below it."""
         yield package
@@ -115,20 +150,38 @@ class Module:
     def __init__(self, name: str, path: Path) -> None:
         self.name, self.path = name, path
         self.is_package = path.name == "__init__.py"
+        self._long: set[ast.stmt] = set()
+
+    @cached_property
+    def _parsed(self) -> ast.Module:
+        tree = ast.parse(self.path.read_text(encoding="utf-8"), str(self.path))
+        tree.body = _deciding(tree.body)
+        self._long = {x for x in tree.body if isinstance(x, Functions | ast.ClassDef)}
+        tree.body = [x if x in self._long else simplified(x) for x in tree.body]
+        return tree
 
     @cached_property
     def tree(self) -> ast.Module:
         """Its syntax tree, without what cannot change a result."""
-        return simplified(ast.parse(self.path.read_text(encoding="utf-8"), str(self.path)))
+        for statement in self._parsed.body:
+            self.simple(statement)
+        return self._parsed
 
     @cached_property
     def names(self) -> dict[str, list[ast.stmt]]:
         """Top-level name → the statements that define it."""
         found: dict[str, list[ast.stmt]] = {}
-        for statement in _statements(self.tree.body):
+        for statement in _statements(self._parsed.body):
             for name in _defines(statement):
                 found.setdefault(name, []).append(statement)
         return found
+
+    def simple(self, statement: ast.stmt) -> ast.stmt:
+        """A statement without what cannot change a result; functions and classes when asked for."""
+        if statement in self._long:
+            self._long.remove(statement)
+            simplified(statement)
+        return statement
 
     def imported(self, statement: ast.Import | ast.ImportFrom) -> dict[str, tuple[str, str | None]]:
         """Local name → (module, name in it or None for the module itself)."""
@@ -145,6 +198,23 @@ class Module:
             base = parts[: len(parts) - (statement.level - 1)]
             source = ".".join([*base, *([source] if source else [])])
         return {(a.asname or a.name): (source, a.name) for a in statement.names}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a piece of source says and names."""
+
+    text: str
+    imports: list[tuple[str, tuple[str, str | None]]]
+    """Imports inside of it: local name, (module, name in it)."""
+    chains: list[list[str]]
+    """Names that it reads, each with the attributes that follow."""
+
+
+def _facts_of(node: ast.AST, module: Module) -> Facts:
+    inside = (x for x in ast.walk(node) if isinstance(x, ast.Import | ast.ImportFrom))
+    imports = [found for inner in inside for found in module.imported(inner).items()]
+    return Facts(ast.unparse(node), imports, list({tuple(x): x for x in _chains(node)}.values()))
 
 
 class Walk:
@@ -175,8 +245,9 @@ class Walk:
         if (module.name, WHOLE) in self._seen:
             return
         self._seen.add((module.name, WHOLE))
-        self.sources[f"{module.name}:{WHOLE}"] = ast.unparse(module.tree)
-        self._references(module.tree, module)
+        facts = self.code.facts(module.tree, module)
+        self.sources[f"{module.name}:{WHOLE}"] = facts.text
+        self._references(facts, module)
 
     def _name(self, module_name: str, name: str) -> str | None:
         """Follow a name of a module; returns a module's name if that is what it stands for."""
@@ -194,11 +265,10 @@ class Walk:
             if isinstance(statement, ast.Import | ast.ImportFrom):
                 self._import(*module.imported(statement)[name])
             else:
-                kept = self._kept(statement, module)
+                facts = self.code.facts(statement, module)
                 key = f"{module_name}:{name}"
-                text = ast.unparse(kept)
-                self.sources[key] = "\n".join(filter(None, (self.sources.get(key), text)))
-                self._references(kept, module)
+                self.sources[key] = "\n".join(filter(None, (self.sources.get(key), facts.text)))
+                self._references(facts, module)
         return self._stands_for(module, name)
 
     def _stands_for(self, module: Module, name: str) -> str | None:
@@ -228,19 +298,12 @@ class Walk:
         if top not in sys.stdlib_module_names and top not in NOT_DECIDING and top != PACKAGE:
             self.packages.add(top)
 
-    def _references(self, node: ast.AST, module: Module) -> None:
-        local = self._local_imports(node, module)
-        for chain in _chains(node):
+    def _references(self, facts: Facts, module: Module) -> None:
+        for _, target in facts.imports:
+            self._import(*target)
+        local = dict(facts.imports)
+        for chain in facts.chains:
             self._chain(chain, module, local)
-
-    def _local_imports(self, node: ast.AST, module: Module) -> dict[str, tuple[str, str | None]]:
-        found = {}
-        for inner in ast.walk(node):
-            if isinstance(inner, ast.Import | ast.ImportFrom):
-                for name, target in module.imported(inner).items():
-                    found[name] = target
-                    self._import(*target)
-        return found
 
     def _chain(self, chain: list[str], module: Module, local: dict) -> None:
         """Follow ``a.b.c`` as far as it names modules, then what it names there."""
@@ -259,34 +322,6 @@ class Walk:
         if current is not None and not rest and self.code.module(current):
             self._whole(self.code.module(current))  # passed on as a value: anything may be used
 
-    def _kept(self, statement: ast.stmt, module: Module) -> ast.stmt:
-        """A class of settings counts by its values, so only its methods are kept."""
-        if not isinstance(statement, ast.ClassDef) or not self.is_settings(statement, module):
-            return statement
-        methods = [x for x in statement.body if isinstance(x, Functions) and not _validates(x)]
-        return ast.ClassDef(
-            statement.name, bases=[], keywords=[], body=methods or [ast.Pass()], decorator_list=[]
-        )
-
-    def is_settings(self, node: ast.ClassDef, module: Module) -> bool:
-        """Whether a class is a pydantic model."""
-        for base in node.bases:
-            if not isinstance(base, ast.Name):
-                continue
-            for statement in module.names.get(base.id, ()):
-                if isinstance(statement, ast.ClassDef) and self.is_settings(statement, module):
-                    return True
-                if isinstance(statement, ast.ImportFrom):
-                    source, inner = module.imported(statement)[base.id]
-                    if (source, inner) == ("pydantic", "BaseModel"):
-                        return True
-                    owner = self.code.module(source)
-                    found = owner.names.get(inner, ()) if owner else ()
-                    if any(isinstance(x, ast.ClassDef) and self.is_settings(x, owner)
-                           for x in found):  # fmt: skip
-                        return True
-        return False
-
 
 def simplified(tree: ast.AST) -> ast.AST:
     """Syntax without what cannot change a result; see the module's first lines."""
@@ -302,7 +337,7 @@ class _Simplify(ast.NodeTransformer):
                 kept = [x for x in block if not _says_only(x)]
                 setattr(node, name, kept or ([ast.Pass()] if block else []))
         if isinstance(node, ast.Module):
-            node.body = [x for x in node.body if not _says_only(x) and not _for_checkers(x)]
+            node.body = _deciding(node.body)
         return node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
@@ -321,6 +356,10 @@ class _Simplify(ast.NodeTransformer):
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         error = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         return ast.Raise(exc=error and ast.Constant(ast.unparse(error)), cause=None)
+
+
+def _deciding(body: list[ast.stmt]) -> list[ast.stmt]:
+    return [x for x in body if not _says_only(x) and not _for_checkers(x)]
 
 
 def _says_only(statement: ast.stmt) -> bool:

@@ -211,8 +211,13 @@ def versions(packages: frozenset[str]) -> dict[str, str]:
     found = {}
     for name in sorted(packages - NOT_DECIDING):
         for distribution in _distributions().get(name, ()):
-            found[distribution] = metadata.version(distribution)
+            found[distribution] = _version(distribution)
     return found
+
+
+@cache
+def _version(distribution: str) -> str:
+    return metadata.version(distribution)
 
 
 @cache
