@@ -93,7 +93,7 @@ def test_parameters_reach_the_notebook(plan, tmp_path):
 def test_odd_names_reach_the_notebook_as_they_are(tmp_path, odd):
     place = str(tmp_path / odd)
     plan = Plan.of("smoke", {"workspace": place, "data.root": place, "data.n_sessions": None})
-    assert plan.folder == Path(place, "run")
+    assert plan.folder == Path(place, plan.config.variant, "run")
     written = json.loads(json.dumps(plan.jobs))
     for name, step in written.items():
         if name != "report":
@@ -108,7 +108,7 @@ def test_relative_paths_are_made_absolute_once(monkeypatch, tmp_path):
     (tmp_path / "mine.yaml").write_text(text)
     plan = Plan.of("mine.yaml", {"data.root": "nsd"})
     assert plan.profile == str(tmp_path / "mine.yaml")
-    assert plan.workspace.root == tmp_path / "here"
+    assert plan.workspace.root == tmp_path / "here" / plan.config.variant
     assert plan.overrides == {
         "data.root": str(tmp_path / "nsd"),
         "workspace": str(tmp_path / "here"),

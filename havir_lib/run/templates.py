@@ -8,12 +8,15 @@ subjects have at the same place of MNI space, by the data set's own transforms.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+import havir_lib.data.layout
 from havir_lib.data import load_subject
 from havir_lib.data.layout import GET_DATA, GLASS_BRAIN
 from havir_lib.data.readers import Reader, open_reader
@@ -75,8 +78,20 @@ def inside_brain(run: Run, name: str) -> RedrawnMasks:
         ],
     }
     how = {"own": own, "template": template, "brain": anatomy.inside(own.grid)}
-    made = run.remember_folder("template_masks_in_brain", cut_to_brain, sets, how=how, given=given)
+    made = run.remember_folder(
+        "template_masks_in_brain",
+        cut_to_brain,
+        sets,
+        how=how,
+        given=given,
+        also=code_of(run.reader),
+    )
     return RedrawnMasks(own, made.path / LABELS)
+
+
+def code_of(reader: Reader) -> tuple[ModuleType, ...]:
+    """What reads its masks, for keys of results that are made from them."""
+    return (havir_lib.data.layout, sys.modules[type(reader).__module__])
 
 
 def cut_to_brain(
@@ -136,6 +151,7 @@ def group_masks(run: Run, name: str) -> RedrawnMasks:
             "files": [[file.name, file_digest(file)] for file in files],
             "numbers": [own.grid.shape, *(x.tables[y] for x in regions.values() for y in sets)],
         },
+        also=code_of(reader),
     )
     return RedrawnMasks(own, made.path / LABELS)
 

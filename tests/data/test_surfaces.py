@@ -12,7 +12,7 @@ from havir_lib.data.readers import BidsReader, BidsSurfaceReader, open_reader
 from havir_lib.data.spaces import to_fsaverage5
 from havir_lib.data.surface import Surface, pair_of, read_side, write_side
 from havir_lib.errors import DataError, HavirError, ShapeError
-from tests.data.test_bids import NAME, configured, own  # noqa: F401
+from tests.data.test_bids import NAME, configured, own, settings  # noqa: F401
 
 N_LEFT = 300
 
