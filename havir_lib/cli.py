@@ -64,20 +64,16 @@ def run(
 ) -> None:
     """Run every notebook of a profile and make its figures, tables and site."""
     from havir_lib.data.readers import open_reader
-    from havir_lib.names import check_names
-    from havir_lib.reports.site import MEASURED_NOTE
-    from havir_lib.room import check_room
-    from havir_lib.runner.supervisor import outcome, supervise
+    from havir_lib.runner.marks import still_done
     from havir_lib.workflow import Plan
 
     given = {**_settings(overrides, data), **({"comparison.full": True} if full else {})}
     _stop_if_missing(profile, given)
     plan = Plan.of(profile, given)
-    check_names(plan.config)
-    typer.echo(check_room(plan.config, plan.workspace))
-    if code := supervise(plan.folder, plan.jobs, cores, snakemake_args or []):
-        typer.echo(outcome(plan.folder, code), err=True)
-        raise typer.Exit(code)
+    if not snakemake_args and still_done(plan.folder, plan.jobs) == plan.jobs.keys():
+        typer.echo("Nothing to be done: all steps are of this code, these settings and these data.")
+    else:
+        _run_steps(plan, cores, snakemake_args or [])
     made = {
         "site": plan.report,
         "figures": plan.workspace.figures,
@@ -87,20 +83,35 @@ def run(
         if Path(path).exists():  # not after Snakemake's --until or a dry run
             typer.echo(f"{what.ljust(8)} {path}")
     if not (plan.config.simulated or open_reader(plan.config).simulated):
+        from havir_lib.reports.site import MEASURED_NOTE
+
         typer.echo(f"note     {MEASURED_NOTE}")
-    elif _reference(plan).is_file() and Path(plan.report).exists():
+    elif _has_reference(plan) and Path(plan.report).exists():
         typer.echo(_verified(plan))
 
 
-def _reference(plan: Plan) -> Path:
-    """The committed numbers of a plan's profile as it is now, with or without `--full`."""
-    return shipped("tables/reference") / f"{plan.config.variant}.csv"
+def _run_steps(plan: Plan, cores: str, extra: list[str]) -> None:
+    from havir_lib.names import check_names
+    from havir_lib.room import check_room
+    from havir_lib.runner.supervisor import outcome, supervise
+
+    check_names(plan.config)
+    typer.echo(check_room(plan.config, plan.workspace))
+    if code := supervise(plan.folder, plan.jobs, cores, extra):
+        typer.echo(outcome(plan.folder, code), err=True)
+        raise typer.Exit(code)
+
+
+def _has_reference(plan: Plan) -> bool:
+    from havir_lib.reports.verify import references
+
+    return bool(references(shipped("tables/reference"), plan.config.reference))
 
 
 def _verified(plan: Plan) -> str:
     from havir_lib.reports.verify import verify
 
-    return verify(plan.workspace.tables, _reference(plan)).text
+    return verify(plan.workspace.tables, shipped("tables/reference"), plan.config.reference).text
 
 
 @app.command()
@@ -280,7 +291,7 @@ def report(profile: Profile = "demo", overrides: Overrides = "{}") -> None:
 
     settings = _settings(overrides)
     plan, opened = Plan.of(profile, settings), _open(profile, overrides)
-    told = _verified(plan) if _reference(plan).is_file() else ""
+    told = _verified(plan) if _has_reference(plan) else ""
     site = Path(plan.report).parent
     typer.echo(publish_site(opened, site, plan.shown, told, took(plan.folder)))
     if not opened.simulated:

@@ -516,7 +516,15 @@ class Config(Section):
     @property
     def variant(self) -> str:
         """The profile's name, with a suffix if it was changed: its results are kept apart."""
-        changes = self.changes
+        return self._named(self.changes)
+
+    @property
+    def reference(self) -> str:
+        """Its name among the committed numbers, of which there may be some in each precision."""
+        same = {key: x for key, x in self.changes.items() if key != "diffusion.precision"}
+        return self._named(same)
+
+    def _named(self, changes: dict[str, Any]) -> str:
         full = changes.pop("comparison.full", False)
         name = f"{self.profile}-full" if full else self.profile
         if not changes:

@@ -212,7 +212,7 @@ class Plan:
             self._after(notebook, subject),
             self._resources(notebook),
             digest([self.state, cells_of(source), request["parameters"]]),
-            2 * len(_waiting_for(notebook)) + (subject == self.config.data.base_subject),
+            _priority(notebook, subject == self.config.data.base_subject),
             self._threads(notebook),
         )
 
@@ -261,6 +261,16 @@ def cells_of(notebook: Path) -> list[str]:
 
 def _named(notebook: str, subject: str | None) -> str:
     return notebook if subject is None else f"{notebook}_{subject}"
+
+
+def _priority(notebook: str, of_base: bool) -> int:
+    """First what most notebooks wait for, then the base subject, then the earlier notebook.
+
+    So the two branches of one person do not train side by side, where each would wait for the
+    other's end to show a reconstruction.
+    """
+    later = len(AFTER) - 1 - list(AFTER).index(notebook)
+    return (2 * len(_waiting_for(notebook)) + of_base) * len(AFTER) + later
 
 
 def _waiting_for(notebook: str) -> set[str]:

@@ -17,7 +17,7 @@ WANTED = (
     "havir_lib/shipped/notebooks/00_start_here.ipynb",
     "havir_lib/shipped/Snakefile",
     "havir_lib/shipped/tables/published.csv",
-    "havir_lib/shipped/tables/reference/demo.csv",
+    "havir_lib/shipped/tables/reference/demo-float32.csv",
     "havir_lib/plots/havir.mplstyle",
     "havir_lib/mini/weights/vae/diffusion_pytorch_model.safetensors",
 )

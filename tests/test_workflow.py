@@ -55,9 +55,13 @@ def test_the_report_waits_for_everything(plan):
 
 
 def test_what_most_wait_for_goes_first(plan):
-    branch = "04_structural_generator"
-    names = ["00_start_here", f"{branch}_subj01", f"{branch}_subj02", "06_reconstruction"]
-    priorities = [_step(plan, name).priority for name in [*names, "09_interpretability"]]
+    branches = [
+        f"{branch}_{subject}"
+        for subject in ("subj01", "subj02")
+        for branch in ("04_structural_generator", "05_semantic_extractor")
+    ]
+    names = ["00_start_here", *branches, "06_reconstruction", "09_interpretability"]
+    priorities = [_step(plan, name).priority for name in names]
     assert priorities == sorted(set(priorities), reverse=True)
 
 

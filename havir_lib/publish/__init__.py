@@ -31,10 +31,9 @@ def publish(profile: str) -> Iterator[str]:
         plan = full if notebook in FULL_ONLY else core
         yield _notebook(plan, notebook)
     for plan in (core, full):
-        name = plan.config.variant
-        place = shipped("tables/reference") / f"{name}.csv"
-        write_reference(plan.workspace.tables, place)
-        yield f"reference of {name}"
+        folder = shipped("tables/reference")
+        made = write_reference(plan.workspace.tables, folder, plan.config.reference)
+        yield f"reference {made.stem}"
     for name in TEXTS:
         changed = refresh(PROJECT_ROOT / name, PROJECT_ROOT / "tables")
         yield f"{name}: {'numbers changed' if changed else 'as it was'}"

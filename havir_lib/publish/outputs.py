@@ -20,7 +20,7 @@ from havir_lib.pages.index import PAGES
 WIDTH, QUALITY = 640, 85
 """Of previews: pixels, and quality where they are JPEG."""
 PICTURES = ("image/png", "image/jpeg")
-LONGEST_TEXT = 6000  # characters of one output
+LONGEST_TEXT = 40_000  # characters of one output
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # in memory, another one in every run
 NOISE = re.compile(r"^[\w ]+: (found in cache|computing)$")
 MARK = "havir"

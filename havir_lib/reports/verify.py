@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from havir_lib.errors import DataError
-from havir_lib.io import atomic_write
+from havir_lib.io import atomic_write, read_json
 
 ATOL, RTOL, P_ATOL = 0.02, 0.05, 0.1
 """Tolerance of a number: 0.02 or 5 % of it; of a p value: 0.1. Text and counts must be equal.
@@ -18,6 +18,7 @@ ATOL, RTOL, P_ATOL = 0.02, 0.05, 0.1
 Networks trained on another processor differ in their last bits from the first step on, and so a
 little in what they decode."""
 P_VALUES = frozenset(("p", "p_holm"))
+PRECISIONS = ("float32", "bfloat16", "float16")
 TEXT = ("verdict", "best")
 COLUMNS = ["table", "row", "column", "value"]
 SHOWN = 20
@@ -33,10 +34,14 @@ class Verification:
         Numbers in the reference.
     off : DataFrame
         Columns table, row, column, reference, found: those that disagree, or were not made.
+    theirs, ours : str
+        Precisions that the reference and these tables were sampled in.
     """
 
     n: int
     off: pd.DataFrame
+    theirs: str
+    ours: str
 
     @property
     def text(self) -> str:
@@ -46,6 +51,8 @@ class Verification:
             f"{agreed} of {self.n} numbers agree with the committed reference "
             f"(within {ATOL:g} or {100 * RTOL:g} %; p values within {P_ATOL:g})."
         )
+        if self.theirs != self.ours:
+            head += f" It was sampled in {self.theirs}, these in {self.ours}."
         if self.off.empty:
             return head
         lines = [
@@ -88,27 +95,61 @@ def _written(value: object) -> str:
     return "" if value is None or value != value else str(value)  # nan is not equal to itself
 
 
-def write_reference(tables: Path, path: Path) -> Path:
-    """Write the numbers of a folder of tables as the reference."""
+def precision_of(tables: Path) -> str:
+    """The precision that a folder of tables was sampled in, as their sidecars say.
+
+    Raises
+    ------
+    DataError
+        If there is no sidecar.
+    """
+    for path in sorted(tables.glob("*.json")):
+        return read_json(path)["settings"]["diffusion"]["precision"]
+    raise DataError(f"{tables}: expected a table's sidecar (.json), found none. Run the profile.")
+
+
+def references(folder: Path, name: str) -> dict[str, Path]:
+    """Committed references of a run by precision."""
+    files = {precision: folder / f"{name}-{precision}.csv" for precision in PRECISIONS}
+    return {precision: path for precision, path in files.items() if path.is_file()}
+
+
+def write_reference(tables: Path, folder: Path, name: str) -> Path:
+    """Write the numbers of a folder of tables as the reference of a run, ``<name>-<precision>``.
+
+    There is one for each precision, which follows from the processor: sampled in another one, some
+    pictures differ.
+    """
+    path = folder / f"{name}-{precision_of(tables)}.csv"
     with atomic_write(path) as temporary:
         numbers_of(tables.glob("*.csv")).to_csv(temporary, index=False, lineterminator="\n")
     return path
 
 
-def verify(tables: Path, reference: Path) -> Verification:
-    """Compare a folder of tables with a reference.
+def verify(tables: Path, folder: Path, name: str) -> Verification:
+    """Compare a folder of tables with the reference of a run, of the same precision if there is.
+
+    Parameters
+    ----------
+    tables, folder : Path
+        Of the run, and of the references.
+    name : str
+        E.g. ``"demo-full"``.
 
     Raises
     ------
     DataError
         If there is no such reference.
     """
-    if not reference.is_file():
+    known = references(folder, name)
+    if not known:
         raise DataError(
-            f"{reference.parent} holds no reference {reference.name}, so there is nothing to "
-            "compare these tables with. `havir publish` writes one."
+            f"{folder} holds no reference {name}-{{{','.join(PRECISIONS)}}}.csv, so there is "
+            "nothing to compare these tables with. `havir publish` writes one."
         )
-    expected = pd.read_csv(reference, dtype=str, keep_default_na=False)
+    ours = precision_of(tables)
+    theirs = ours if ours in known else next(iter(known))
+    expected = pd.read_csv(known[theirs], dtype=str, keep_default_na=False)
     found = numbers_of(
         path for name in expected["table"].unique() if (path := tables / f"{name}.csv").is_file()
     )
@@ -116,7 +157,7 @@ def verify(tables: Path, reference: Path) -> Verification:
     agree = [agrees(row.column, row.value_reference, row.value_found) for row in both.itertuples()]
     off = both[~np.array(agree, dtype=bool)].fillna({"value_found": "not made"})
     off = off.rename(columns={"value_reference": "reference", "value_found": "found"})
-    return Verification(len(both), off.reset_index(drop=True))
+    return Verification(len(both), off.reset_index(drop=True), theirs, ours)
 
 
 def agrees(column: str, reference: str, found: object) -> bool:

@@ -16,10 +16,10 @@ def mark(folder: Path, name: str, step: Mapping) -> None:
     write_text(folder / DONE / name, step["key"])
 
 
-def unmark_changed(folder: Path, steps: Mapping[str, Mapping]) -> set[str]:
-    """Take the mark from each step that is to run again; the names of those still done.
+def still_done(folder: Path, steps: Mapping[str, Mapping]) -> set[str]:
+    """Names of the steps that need not run again.
 
-    It runs again if its key is another now, an output is missing, or a step before it runs.
+    One runs again if its key is another now, an output is missing, or a step before it runs.
     """
     done: set[str] = set()
     after = {name: step["after"] for name, step in steps.items()}
@@ -28,6 +28,12 @@ def unmark_changed(folder: Path, steps: Mapping[str, Mapping]) -> set[str]:
         whole = path.is_file() and all(Path(output).exists() for output in step["outputs"])
         if whole and path.read_text() == step["key"] and done.issuperset(step["after"]):
             done.add(name)
-        else:
-            path.unlink(missing_ok=True)
+    return done
+
+
+def unmark_changed(folder: Path, steps: Mapping[str, Mapping]) -> set[str]:
+    """Take the mark from each step that is to run again; the names of those still done."""
+    done = still_done(folder, steps)
+    for name in steps.keys() - done:
+        (folder / DONE / name).unlink(missing_ok=True)
     return done

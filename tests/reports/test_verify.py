@@ -3,7 +3,9 @@
 import pandas as pd
 import pytest
 
+from havir_lib.config import load_config
 from havir_lib.errors import DataError
+from havir_lib.io import write_json
 from havir_lib.reports.verify import agrees, numbers_of, verify, write_reference
 
 
@@ -25,12 +27,17 @@ def tables(tmp_path):
     ).to_csv(folder / "scores.csv", index=False)
     curve = {"method": ["a", "a"], "hours": [1, 2], "value": [0.1, 0.2]}
     pd.DataFrame(curve).to_csv(folder / "curve.csv", index=False)
+    sampled_in(folder, "float32")
     return folder
+
+
+def sampled_in(folder, precision):
+    write_json(folder / "scores.json", {"settings": {"diffusion": {"precision": precision}}})
 
 
 @pytest.fixture
 def reference(tables, tmp_path):
-    return write_reference(tables, tmp_path / "reference" / "demo.csv")
+    return write_reference(tables, tmp_path / "reference", "demo").parent
 
 
 def change(path, row, column, value):
@@ -49,7 +56,7 @@ def test_every_number_of_this_run_counts_and_no_published_one(tables):
 
 
 def test_the_same_tables_agree(tables, reference):
-    found = verify(tables, reference)
+    found = verify(tables, reference, "demo")
     assert found.off.empty
     assert "12 of 12 numbers agree" in found.text
 
@@ -68,7 +75,7 @@ def test_the_same_tables_agree(tables, reference):
 )
 def test_what_is_off_is_named(tables, reference, row, column, value, ok):
     change(tables / "scores.csv", row, column, value)
-    found = verify(tables, reference)
+    found = verify(tables, reference, "demo")
     assert found.off.empty == ok
     if not ok:
         assert found.off.loc[0, ["table", "column"]].tolist() == ["scores", column]
@@ -77,14 +84,34 @@ def test_what_is_off_is_named(tables, reference, row, column, value, ok):
 
 def test_rows_and_tables_that_were_not_made_are_named(tables, reference):
     (tables / "curve.csv").unlink()
-    found = verify(tables, reference)
+    found = verify(tables, reference, "demo")
     assert len(found.off) == 4
     assert set(found.off["found"]) == {"not made"}
 
 
 def test_without_a_reference_the_error_says_so(tables, tmp_path):
-    with pytest.raises(DataError, match=r"no reference smoke\.csv"):
-        verify(tables, tmp_path / "smoke.csv")
+    with pytest.raises(DataError, match=r"no reference smoke-"):
+        verify(tables, tmp_path, "smoke")
+
+
+def test_numbers_of_another_precision_have_their_own_reference(tables, reference):
+    sampled_in(tables, "bfloat16")
+    change(tables / "scores.csv", 0, "value", 0.9)
+    found = verify(tables, reference, "demo")
+    assert "sampled in float32, these in bfloat16" in found.text
+    assert len(found.off) == 1
+    write_reference(tables, reference, "demo")
+    again = verify(tables, reference, "demo")
+    assert again.off.empty
+    assert "float32" not in again.text
+
+
+def test_a_precision_that_is_asked_for_has_the_references_of_its_profile():
+    asked = {"diffusion.precision": "float32"}
+    assert load_config("demo", asked).variant != "demo"
+    assert load_config("demo", asked).reference == "demo"
+    assert load_config("demo", {**asked, "comparison.full": True}).reference == "demo-full"
+    assert load_config("demo", {**asked, "seed": 3}).reference != "demo"
 
 
 def test_large_numbers_may_differ_by_a_share():
