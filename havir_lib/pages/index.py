@@ -6,6 +6,7 @@ notebook, and add a line here.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,6 +36,11 @@ class Page:
     notebook: str
     made_by: str
     promised: bool = True
+
+
+def pattern_of(name: str) -> str:
+    """A regular expression for the names of a page's files, of whatever subject."""
+    return re.sub(r"\{\w+\}", r"\\w+", name)
 
 
 def _of(notebook: str, *rows: tuple) -> list[Page]:

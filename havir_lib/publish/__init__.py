@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import nbformat
 
 from havir_lib.errors import RunError
 from havir_lib.io import atomic_write
+from havir_lib.pages.index import PAGES, pattern_of
 from havir_lib.paths import NOTEBOOKS, PROJECT_ROOT, shipped
 from havir_lib.publish.numbers import refresh
 from havir_lib.publish.outputs import outputs_into
@@ -32,11 +35,18 @@ def publish(profile: str) -> Iterator[str]:
         yield _notebook(plan, notebook)
     for plan in (core, full):
         folder = shipped("tables/reference")
-        made = write_reference(plan.workspace.tables, folder, plan.config.reference)
+        made = write_reference(tables_of_run(plan), folder, plan.config.reference)
         yield f"reference {made.stem}"
     for name in TEXTS:
         changed = refresh(PROJECT_ROOT / name, PROJECT_ROOT / "tables")
         yield f"{name}: {'numbers changed' if changed else 'as it was'}"
+
+
+def tables_of_run(plan: Plan) -> list[Path]:
+    """Tables that the notebooks of a run made, and not those that lie beside them."""
+    patterns = [pattern_of(page.name) for page in PAGES if page.kind == "table"]
+    found = sorted(plan.workspace.tables.glob("*.csv"))
+    return [path for path in found if any(re.fullmatch(x, path.stem) for x in patterns)]
 
 
 def _notebook(plan: Plan, notebook: str) -> str:

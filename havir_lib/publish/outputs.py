@@ -15,7 +15,7 @@ from PIL import Image
 
 from havir_lib.errors import DataError
 from havir_lib.io import read_json
-from havir_lib.pages.index import PAGES
+from havir_lib.pages.index import PAGES, pattern_of
 
 WIDTH, QUALITY = 640, 85
 """Of previews: pixels, and quality where they are JPEG."""
@@ -63,7 +63,7 @@ def _names(notebook: NotebookNode, made: dict[str, Path]) -> set[str]:
         for page in PAGES
         if f"{page.made_by}(run" in source
         for name in made
-        if re.fullmatch(re.sub(r"\{\w+\}", r"\\w+", page.name), name)
+        if re.fullmatch(pattern_of(page.name), name)
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,15 +114,14 @@ def references(folder: Path, name: str) -> dict[str, Path]:
     return {precision: path for precision, path in files.items() if path.is_file()}
 
 
-def write_reference(tables: Path, folder: Path, name: str) -> Path:
-    """Write the numbers of a folder of tables as the reference of a run, ``<name>-<precision>``.
+def write_reference(tables: Sequence[Path], folder: Path, name: str) -> Path:
+    """Write the numbers of a run's tables as its reference, ``<name>-<precision>.csv``.
 
-    There is one for each precision, which follows from the processor: sampled in another one, some
-    pictures differ.
+    There may be one for each precision of the sampler, since pictures differ.
     """
-    path = folder / f"{name}-{precision_of(tables)}.csv"
+    path = folder / f"{name}-{precision_of(tables[0].parent)}.csv"
     with atomic_write(path) as temporary:
-        numbers_of(tables.glob("*.csv")).to_csv(temporary, index=False, lineterminator="\n")
+        numbers_of(tables).to_csv(temporary, index=False, lineterminator="\n")
     return path
 
 

@@ -94,6 +94,13 @@ def test_receptive_fields_look_where_they_say():
     np.testing.assert_allclose(response, [[0.5, -0.5]], atol=1e-3)
 
 
+def test_no_weight_is_too_small_to_be_multiplied_quickly():
+    fields = Fields(x=np.array([0.9, 0.0]), y=np.array([-0.9, 0.5]), size=np.array([0.05, 0.3]))
+    weights = np.abs(field_weights(fields, np.full((2, N_CHANNELS), 1e-3)))
+    assert (weights == 0).any()
+    assert weights[weights > 0].min() > 1e-30
+
+
 def test_parts_of_the_signal_have_the_variances_that_crosstalk_asks_for(rng):
     n, v = 4000, 5
     features = rng.standard_normal((n, N_FEATURES), dtype=np.float32)
