@@ -81,10 +81,12 @@ def save_figure(
 
 
 def stamp_figure(fig: Figure) -> None:
-    """Mark a figure that is shown without being saved as one of simulated data."""
-    height = fig.get_size_inches()[1] * 25.4
-    fig.text(0.99, 1 + 1 / height, STAMP_TEXT, ha="right", va="bottom", fontsize=6.5,
-             color=STAMP, fontweight="bold")  # fmt: skip
+    """Mark a figure that is shown without being saved as one of simulated data, above its axes."""
+    width, height = fig.get_size_inches()
+    drawn = fig.get_tightbbox() if fig.axes else Bbox.from_bounds(0, 0, width, height)
+    (gap,) = mm(1)
+    fig.text(drawn.x1 / width, (drawn.y1 + gap) / height, STAMP_TEXT, ha="right", va="bottom",
+             fontsize=6.5, color=STAMP, fontweight="bold")  # fmt: skip
 
 
 def _frame(fig: Figure, simulated: bool) -> Bbox:

@@ -62,6 +62,9 @@ class Method:
     added: bool = False
     origin: str = ""
 
+    def __repr__(self) -> str:
+        return f"Method({self.label!r})"
+
 
 def of_decoder(label: str, decode: Decode) -> Method:
     """A method that decodes each target by itself.

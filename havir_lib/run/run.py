@@ -360,6 +360,7 @@ def open_run(profile: str | Path = "demo", overrides: dict[str, Any] | None = No
     run = Run(_at_precision(config, device), place, device, (*added, *elsewhere))
     _log_to_console()
     pd.set_option("display.html.use_mathjax", False)  # a caption with $ is no formula
+    pd.set_option("display.max_colwidth", 120)  # whole names of methods and regions
     log.info(
         "profile %s (%s) on %s; results in %s",
         config.profile,

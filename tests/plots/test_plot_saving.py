@@ -3,11 +3,12 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 from PIL import Image
 
 from havir_lib.errors import HavirError
 from havir_lib.plots import save_figure, saving
-from havir_lib.plots.saving import STAMP_TEXT, encoded, is_drawing, page_copy
+from havir_lib.plots.saving import STAMP_TEXT, encoded, is_drawing, page_copy, stamp_figure
 from havir_lib.plots.style import figure_style, new_figure
 from havir_lib.provenance import file_digest
 
@@ -49,6 +50,20 @@ def test_saving_twice_gives_the_same_bytes(tmp_path):
         first, second = ((tmp_path / n / f"fig.{suffix}").read_bytes() for n in "ab")
         assert first == second
     assert b"CreationDate" not in (tmp_path / "a" / "fig.pdf").read_bytes()
+
+
+@pytest.mark.parametrize("shape", [(10, 60), (60, 10)])
+def test_the_stamp_of_a_figure_that_is_only_shown_is_just_above_what_is_drawn(shape):
+    fig, ax = plt.subplots()
+    ax.imshow(np.zeros(shape))  # flat or narrow, so most of the figure stays empty
+    ax.set_title("a title")
+    top = fig.get_tightbbox().y1
+    stamp_figure(fig)
+    (text,) = fig.texts
+    assert text.get_text() == STAMP_TEXT
+    lowest = text.get_window_extent().y0 / fig.dpi
+    assert top < lowest < top + 0.1  # inches
+    plt.close(fig)
 
 
 def test_the_stamp_is_outside_the_drawing_and_only_on_simulated_figures(tmp_path):
