@@ -36,13 +36,15 @@ SAID = {
         pytest.param("mindeye", marks=pytest.mark.slow),
         pytest.param("mindeye1", marks=pytest.mark.slow),
         pytest.param("laion_fmri", marks=pytest.mark.slow),
+        pytest.param("bids --full", marks=pytest.mark.slow),
     ],
 )
 def done(request, tmp_path_factory):
-    """Layout, its folder, and the run."""
-    place = tmp_path_factory.mktemp(request.param)
+    """Layout, its folder, that of its results, and the run."""
+    layout, *full = request.param.split()
+    place = tmp_path_factory.mktemp(layout)
     simulated = open_run("smoke", {**SIMULATED, "workspace": str(place / "simulated")})
-    settings = LAYOUTS[request.param](simulated.reader, "subj01", place / "data")
+    settings = LAYOUTS[layout](simulated.reader, "subj01", place / "data")
     base = settings["data.subjects"][0]
     profile = {"extends": "smoke", "profile": "toy", "simulation": None}
     for key, value in {
@@ -60,16 +62,14 @@ def done(request, tmp_path_factory):
         section[last] = value
     (place / "toy.yaml").write_text(yaml.safe_dump(profile))
     command = [sys.executable, "-m", "havir_lib", "run", "--profile", str(place / "toy.yaml")]
-    result = subprocess.run(
-        [*command, "--cores", "2"], cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=1500
-    )
-    return request.param, place, result
+    command += ["--cores", "2", *full]
+    result = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=2400)
+    return layout, place, place / "out" / ("toy-full" if full else ""), result
 
 
 def test_every_notebook_runs(done):
-    _, place, result = done
+    _, _, out, result = done
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-6000:]
-    out = place / "out"
     assert (out / "site" / "index.html").is_file()
     assert len(list((out / "figures").glob(f"*{FIGURE}"))) > 15
     table = pd.read_csv(out / "tables" / "table3_comparison.csv")
@@ -79,9 +79,9 @@ def test_every_notebook_runs(done):
 
 
 def test_what_is_left_out_is_said(done):
-    layout, place, result = done
+    layout, _, out, result = done
     assert result.returncode == 0
-    books = (place / "out" / "notebooks").glob("*.ipynb")
+    books = (out / "notebooks").glob("*.ipynb")
     cells = [cell for path in books for cell in nbformat.read(path, as_version=4).cells]
     said = json.dumps([cell.get("outputs", []) for cell in cells])
     for sentence in SAID[layout]:
@@ -89,7 +89,7 @@ def test_what_is_left_out_is_said(done):
 
 
 def test_the_check_agrees(done):
-    layout, place, result = done
+    _, place, _, result = done
     profile = yaml.safe_load((place / "toy.yaml").read_text())
     command = [sys.executable, "-m", "havir_lib", "subject", "check", str(place / "data")]
     command += ["--subject", profile["data"]["base_subject"]]
