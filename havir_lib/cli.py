@@ -406,6 +406,8 @@ def _open(profile: str, overrides: str, data: Path | None = None) -> Any:
 
 def main() -> None:
     """Entry point: errors made on purpose are shown as text, without a traceback."""
+    import havir_lib.runner  # noqa: F401 - see there what nbformat then need not import
+
     logging.captureWarnings(True)
     try:
         app()

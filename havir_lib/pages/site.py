@@ -31,7 +31,7 @@ from havir_lib.pages.pictures import random_rows
 from havir_lib.pages.summaries import MEAN
 from havir_lib.plots.interpretation import figure_map
 from havir_lib.plots.style import ROLE_NAMES
-from havir_lib.reports.site import Front, Question, build_site
+from havir_lib.reports.site import Front, Question, build_site, notebook_pages
 from havir_lib.run import Run
 from havir_lib.run.images import configurations
 from havir_lib.training import BRANCHES
@@ -70,9 +70,10 @@ def publish_site(
         for name, subjects, executed in notebooks
     ]
     place = run.workspace
+    bodies = notebook_pages(questions, workers=2)  # beside what follows
     return build_site(
         out, place.figures, place.tables, questions, front(run, reproduced, took or {}),
-        explorer(run, out / "explorer"),
+        explorer(run, out / "explorer"), bodies,
     )  # fmt: skip
 
 

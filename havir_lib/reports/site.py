@@ -20,8 +20,9 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from PIL import Image
 
 from havir_lib.errors import DataError
 from havir_lib.io import read_json, write_text
+from havir_lib.parallel import in_processes
 from havir_lib.paths import FIGURE
 from havir_lib.provenance import origin
 from havir_lib.reports.formats import STAMP
@@ -137,13 +139,12 @@ class Front:
 
 @dataclass
 class _Site:
-    """What every page needs; the exporter compiles its templates when it is made."""
+    """What every page needs."""
 
     folder: Path
     figures: Path
     tables: Path
     environment: Environment
-    exporter: HTMLExporter
     shared: dict[str, Any] = field(default_factory=dict)
 
     def write(self, name: str, template: str, **content: Any) -> None:
@@ -158,6 +159,7 @@ def build_site(
     questions: Sequence[Question],
     front: Front,
     explorer: Mapping[str, Any] | None = None,
+    bodies: Iterator[str] | None = None,
 ) -> Path:
     """Write the site of a run.
 
@@ -172,6 +174,8 @@ def build_site(
     front : Front
     explorer : mapping, optional
         Data of the explorer; its pictures lie in ``explorer/`` already.
+    bodies : iterator of str, optional
+        :func:`notebook_pages` of `questions`, if they were begun before.
 
     Returns
     -------
@@ -186,17 +190,12 @@ def build_site(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _clear(folder)
-    site = _Site(
-        folder,
-        Path(figures),
-        Path(tables),
-        _environment(),
-        HTMLExporter(embed_images=True, raw_template=OFFLINE),
-    )
+    site = _Site(folder, Path(figures), Path(tables), _environment())
+    bodies = notebook_pages(questions, workers=1) if bodies is None else bodies
     shown = {question.name: _results(site, question.results) for question in questions}
     if not any(shown.values()):
         raise DataError(f"nothing to show: no figure in {figures} and no table in {tables}.")
-    books = {question.name: _notebooks(site, question.executed) for question in questions}
+    books = {question.name: _notebooks(site, question.executed, bodies) for question in questions}
     pages = [
         {"name": x.name, "title": _heading(x.executed, x.name), "results": shown[x.name]}
         for x in questions
@@ -309,11 +308,29 @@ def title_of(stem: str) -> str:
     return f"{kind} {found[2]}: {found[3].replace('_', ' ')}"
 
 
-def _notebooks(site: _Site, executed: Iterable[Path]) -> list[dict[str, str]]:
+def notebook_pages(questions: Sequence[Question], workers: int) -> Iterator[str]:
+    """The page of each executed notebook, in order; processes begin with them at once."""
+    calls = [(path,) for question in questions for path in question.executed]
+    return in_processes(page_of, calls, workers)
+
+
+def page_of(executed: Path) -> str:
+    """A notebook's page, HTML."""
+    return _page(_exporter(), nbformat.read(executed, as_version=4))
+
+
+@cache
+def _exporter() -> HTMLExporter:
+    """It compiles its templates when it is made."""
+    return HTMLExporter(embed_images=True, raw_template=OFFLINE)
+
+
+def _notebooks(
+    site: _Site, executed: Iterable[Path], bodies: Iterator[str]
+) -> list[dict[str, str]]:
     made = []
     for path in executed:
-        body = _page(site.exporter, nbformat.read(path, as_version=4))
-        write_text(site.folder / "notebooks" / f"{path.stem}.html", body)
+        write_text(site.folder / "notebooks" / f"{path.stem}.html", next(bodies))
         made.append({"name": path.stem, "link": f"notebooks/{path.stem}.html"})
     return made
 

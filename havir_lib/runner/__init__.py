@@ -12,3 +12,9 @@ Everything they need is in one file, ``run/plan.json`` in the workspace: a mappi
 - ``threads`` and ``resources`` (``mem_mb``; ``gpu``: 1 if it needs a card): what it uses
 - ``priority``: who goes first; ``key``: when it differs from the last run's, the step runs again
 """
+
+import sys
+
+# Of the schema that notebooks are held against, jsonschema then leaves out the form of IRIs, which
+# none has; to check it, every process would build grammars for more than a second.
+sys.modules.setdefault("rfc3987_syntax", None)
