@@ -25,8 +25,8 @@ RUNNING = "running"
 EVERY = 30.0
 LOOK = 1.0
 TYPICAL = {
-    "00": 120, "01": 22, "02": 16, "03": 42, "04": 55, "05": 50, "06": 120, "07": 95, "08": 115,
-    "09": 55, "10": 900, "11": 90, "12": 240, "report": 30,
+    "00": 130, "01": 22, "02": 17, "03": 38, "04": 70, "05": 48, "06": 115, "07": 115, "08": 110,
+    "09": 60, "10": 800, "11": 90, "12": 240, "report": 35,
 }  # fmt: skip
 """Seconds of the demo's notebooks on two CPU cores, by the first two letters of a step's name."""
 
@@ -167,11 +167,12 @@ def seconds_left(
                 (ends.get(other, 0.0) for other in steps[name]["after"]), default=0
             )
     work = sum(
-        max(slower * expected[name] - since.get(name, 0.0), 0.0)
+        max(slower * expected[name] - since.get(name, 0.0), 0.0) * steps[name]["threads"]
         for name in steps
         if name not in done
     )
-    return max(max(ends.values(), default=0.0), work / max(len(running), 1))
+    cores = sum(steps[name]["threads"] for name in running)
+    return max(max(ends.values(), default=0.0), work / max(cores, 1))
 
 
 def line(elapsed: float, n_done: int, n: int, running: tuple[str, ...], left: float | None) -> str:

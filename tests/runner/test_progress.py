@@ -7,10 +7,8 @@ import pytest
 
 from havir_lib.runner import progress
 
-STEPS = {
-    "00_a": {"after": []}, "04_b_x": {"after": ["00_a"]}, "05_c_x": {"after": ["00_a"]},
-    "report": {"after": ["04_b_x", "05_c_x"]},
-}  # fmt: skip
+AFTER = {"00_a": [], "04_b_x": ["00_a"], "05_c_x": ["00_a"], "report": ["04_b_x", "05_c_x"]}
+STEPS = {name: {"after": before, "threads": 1} for name, before in AFTER.items()}
 
 
 def left(running, done, now=None, since=None, known=None, first=()):
@@ -20,6 +18,9 @@ def left(running, done, now=None, since=None, known=None, first=()):
 def test_time_left_follows_what_waits_for_what():
     known = {"00_a": 10, "04_b_x": 20, "05_c_x": 30, "report": 5}
     assert left(("00_a",), (), known=known) == pytest.approx(65)  # one core at work so far
+    on_both = {**STEPS, "00_a": {**STEPS["00_a"], "threads": 2}}  # nothing can run beside it
+    alone = progress.seconds_left(on_both, ("00_a",), (), (), known, {}, {})
+    assert alone == pytest.approx(max(10 + 30 + 5, (2 * 10 + 55) / 2))
     beside = left(("04_b_x", "05_c_x"), ("00_a",), known=known, since={"05_c_x": 10.0},
                   first=("00_a",))  # fmt: skip
     assert beside == pytest.approx(max(20 + 5, (20 + 20 + 5) / 2))
@@ -91,7 +92,13 @@ def test_the_first_picture_is_named_once(tmp_path, monkeypatch):
     old, new = tmp_path / "old.webp", tmp_path / "new.webp"
     old.touch()
     os.utime(old, (1, 1))  # of another run
-    steps = {"00_a": {"after": [], "outputs": [str(old), str(tmp_path / "x.csv"), str(new)]}}
+    steps = {
+        "00_a": {
+            "after": [],
+            "threads": 1,
+            "outputs": [str(old), str(tmp_path / "x.csv"), str(new)],
+        }
+    }
     said = []
     progress.begin(tmp_path, "00_a")
     with progress.told(tmp_path, steps, said.append):
