@@ -63,12 +63,18 @@ def evaluate_folder(
     Raises
     ------
     DataError
-        If the folder does not exist, an image is missing, unknown, given twice or unreadable (see
-        :func:`read_picture_folder`), or sizes or shapes differ.
+        If no `image_ids` are given and no image is shared, the folder does not exist, an image is
+        missing, unknown, given twice or unreadable (see :func:`read_picture_folder`), or sizes or
+        shapes differ.
     """
     get_metrics(metrics)  # a misspelt metric should not cost the reading of a thousand images
     if image_ids is None:
         image_ids = stimuli.table.loc[stimuli.table["shared1000"], "nsdId"]
+        if image_ids.empty:
+            raise DataError(
+                "No picture of this data set is marked as one that every subject was meant to see. "
+                "Give image_ids, e.g. run.test_images(name)."
+            )
     ids = [int(image) for image in image_ids]
     reconstructions, pictures = read_pictures(Path(folder), stimuli, ids)
     truth = TruthFeatures(pictures, device, batch_size)

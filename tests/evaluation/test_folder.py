@@ -59,6 +59,12 @@ def test_the_shared_images_are_the_default(folder, pictures):
     assert list(evaluate_folder(folder, pictures, ["PixCorr"])["image"]) == IDS[:3]
 
 
+def test_where_no_image_is_shared_the_ids_are_asked_for(folder, pictures):
+    pictures.table = pictures.table.assign(shared1000=False)
+    with pytest.raises(DataError, match="Give image_ids"):
+        evaluate_folder(folder, pictures, ["PixCorr"])
+
+
 def test_missing_images_are_listed(folder, pictures):
     (folder / "00003.png").unlink()
     (folder / "00159.png").unlink()
