@@ -46,6 +46,6 @@ def test_sampling_is_in_bfloat16_only_where_the_processor_has_it(monkeypatch, th
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": there})
     assert devices.precision_on("cpu") == expected
     assert devices.precision_on("cpu", "float16") == "float16"
-    run = open_run("smoke")
+    run = open_run("smoke", {"diffusion.precision": "auto"})
     assert run.config.diffusion.precision == expected
     assert f"steps, {expected}" in overview(run).loc["sampler", "value"]
