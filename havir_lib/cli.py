@@ -70,10 +70,11 @@ def run(
     given = {**_settings(overrides, data), **({"comparison.full": True} if full else {})}
     _stop_if_missing(profile, given)
     plan = Plan.of(profile, given)
-    if not snakemake_args and still_done(plan.folder, plan.jobs) == plan.jobs.keys():
+    jobs = plan.jobs
+    if not snakemake_args and still_done(plan.folder, jobs) == jobs.keys():
         typer.echo("Nothing to be done: all steps are of this code, these settings and these data.")
     else:
-        _run_steps(plan, cores, snakemake_args or [])
+        _run_steps(plan, jobs, cores, snakemake_args or [])
     made = {
         "site": plan.report,
         "figures": plan.workspace.figures,
@@ -90,14 +91,14 @@ def run(
         typer.echo(_verified(plan))
 
 
-def _run_steps(plan: Plan, cores: str, extra: list[str]) -> None:
+def _run_steps(plan: Plan, jobs: dict[str, dict], cores: str, extra: list[str]) -> None:
     from havir_lib.names import check_names
     from havir_lib.room import check_room
     from havir_lib.runner.supervisor import outcome, supervise
 
     check_names(plan.config)
     typer.echo(check_room(plan.config, plan.workspace))
-    if code := supervise(plan.folder, plan.jobs, cores, extra):
+    if code := supervise(plan.folder, jobs, cores, extra):
         typer.echo(outcome(plan.folder, code), err=True)
         raise typer.Exit(code)
 

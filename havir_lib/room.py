@@ -95,7 +95,7 @@ def needed(config: Config) -> dict[str, int]:
     """
     shapes, data = Shapes.of(config.weights), config.data
     trials, repeats, tests, voxels = _counts(config)
-    written = config.simulation.n_sessions if config.simulation else SESSIONS
+    written = config.simulation.n_sessions if config.simulated else SESSIONS
     n, sessions = len(data.subjects), data.sessions_of(data.base_subject) or written
     images = sessions * trials // repeats
     images += (n - 1) * config.training.transfer_sessions * trials + tests
@@ -120,15 +120,16 @@ def needed(config: Config) -> dict[str, int]:
 
 
 def _counts(config: Config) -> tuple[int, int, int, int]:
-    if (given := config.simulation) is None:
+    if not config.simulated:
         return TRIALS, REPEATS, TEST_IMAGES, VOXELS
+    given = config.simulation
     volumes = [math.prod(subject.shape) for subject in given.subjects.values()]
     return given.trials_per_session, given.repeats, given.n_shared, max(volumes) // 20
 
 
 def _crosstalk_levels(config: Config) -> int:
     """Further simulations that claims are tried under."""
-    return len(config.comparison.crosstalk) if config.comparison.full and config.simulation else 0
+    return len(config.comparison.crosstalk) if config.comparison.full and config.simulated else 0
 
 
 def _trainings(config: Config) -> int:
@@ -144,8 +145,9 @@ def _trainings(config: Config) -> int:
 
 
 def _simulated(config: Config) -> int:
-    if (given := config.simulation) is None:
+    if not config.simulated:
         return 0
+    given = config.simulation
     volumes = sum(math.prod(subject.shape) for subject in given.subjects.values())
     betas = given.n_sessions * given.trials_per_session * volumes * 2
     return betas + given.n_images * 3 * given.image_size**2

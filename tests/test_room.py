@@ -34,6 +34,13 @@ def test_the_paper_takes_some_hundred_gigabytes_and_more_in_full(paper):
     assert sum(full.values()) > 1.5 * sum(core.values())
 
 
+def test_own_data_are_counted_alike_whether_or_not_their_profile_can_simulate():
+    given = {"data.root": "x", "data.n_sessions": None, "comparison.full": True}
+    able = room.needed(load_config("smoke", given))
+    assert "simulated brains" not in able
+    assert able == room.needed(load_config("smoke", {**given, "simulation": None}))
+
+
 def test_one_line_says_how_much_goes_where(tmp_path):
     text = room.check_room(load_config("smoke"), workspace_of("smoke", str(tmp_path / "new")))
     assert str(tmp_path / "new") in text

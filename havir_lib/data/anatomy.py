@@ -95,20 +95,23 @@ class Anatomy:
         signal = read_volume(self.signal, f"Noise ceiling of {self.subject}", grid).values
         return without_holes(np.nan_to_num(signal) > 0).astype(np.float32)
 
-    def inside(self, grid: Grid) -> np.ndarray:
-        """The subject's own brain, bool (X, Y, Z): its mask; without one, where there is a signal.
+    @property
+    def outline(self) -> Path | None:
+        """The file that says where the brain is: its mask, else where there is a signal."""
+        files = [x for x in (self.brain, self.signal) if x is not None and x.is_file()]
+        return files[0] if files else None
 
-        Without either, everywhere.
+    def inside(self, grid: Grid) -> np.ndarray:
+        """The subject's own brain, bool (X, Y, Z), by :attr:`outline`; without it, everywhere.
 
         Raises
         ------
         ShapeError
             If the file is on another grid than `grid`.
         """
-        for file in (self.brain, self.signal):
-            if file is not None and file.is_file():
-                return read_volume(file, f"Brain of {self.subject}", grid).values > 0
-        return np.ones(grid.shape, dtype=bool)
+        if self.outline is None:
+            return np.ones(grid.shape, dtype=bool)
+        return read_volume(self.outline, f"Brain of {self.subject}", grid).values > 0
 
 
 def without_holes(mask: np.ndarray) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-import havir_lib.data.layout
 from havir_lib.cache.content import frozen
 from havir_lib.cache.remember import remember_folder
 from havir_lib.cache.store import identity
 from havir_lib.config import Config, Data
 from havir_lib.data.order import Evidence, ask_both, sentences
 from havir_lib.data.pictures import Uncaptioned
-from havir_lib.data.readers import Reader, open_reader
+from havir_lib.data.readers import Reader, code_of, open_reader
 from havir_lib.data.readers.base import Pictures, Regions
 from havir_lib.data.redrawn import RedrawnMasks
 from havir_lib.data.roles import check_not_empty, count_rois, resolve_roles
@@ -83,7 +81,7 @@ def load_subject(
             "files": [identity(path) for path in reader.files(name)],
             "masks": masks and identity(masks.path),
         },
-        also=(havir_lib.data.layout, sys.modules[type(reader).__module__]),
+        also=code_of(reader),
     )
     return _assemble(made.path, reader, name, config.data)
 

@@ -164,7 +164,7 @@ def pictures_followed(
     if m <= features.shape[1] + 2:
         return Evidence(np.nan, np.nan, np.nan, np.nan, np.nan, m, "cannot tell")
     y = responses - responses.mean(axis=0)
-    y = y / np.maximum(np.sqrt((y**2).sum(axis=0)), 1e-12)
+    y = (y / np.maximum(np.sqrt((y**2).sum(axis=0)), 1e-12)).astype(np.float32)
     basis, _ = np.linalg.qr(features - features.mean(axis=0))
     orders = np.stack([np.arange(m), *(rng.permutation(m) for _ in range(SHUFFLES))])
     value, *shuffled = np.concatenate(
@@ -180,10 +180,10 @@ def pictures_followed(
 
 
 def _explained(bases: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Share of the variance of `y` (m, V) in the span of each of `bases` (k, m, F), (k,)."""
+    """Share of the variance of `y` (m, V), float32, that each of `bases` (k, m, F) spans, (k,)."""
     k, m, n_features = bases.shape
     rows = bases.transpose(0, 2, 1).reshape(k * n_features, m).astype(np.float32)
-    found = (rows @ y.astype(np.float32)) ** 2  # (k F, V)
+    found = (rows @ y) ** 2  # (k F, V)
     return found.reshape(k, -1).sum(axis=1, dtype=np.float64) / y.shape[1]
 
 

@@ -11,11 +11,12 @@ import numpy as np
 
 from havir_lib.data.nifti import Grid
 from havir_lib.data.readers.base import Regions
+from havir_lib.data.regions import LabelledSets
 from havir_lib.io import load_arrays
 
 
 @dataclass
-class RedrawnMasks:
+class RedrawnMasks(LabelledSets):
     """Regions (:class:`havir_lib.data.readers.base.Regions`) whose labels come from a file.
 
     Attributes
@@ -50,13 +51,3 @@ class RedrawnMasks:
     def labels(self, roi_set: str) -> np.ndarray:
         """Labels of a set (X, Y, Z), int32; -1 outside of the brain."""
         return self._labels[roi_set]
-
-    def mask(self, name: str) -> np.ndarray:
-        """Boolean mask (X, Y, Z) of a label, or of all labels > 0 of a set."""
-        roi_set, label = self.resolve(name)
-        values = self.labels(roi_set)
-        return values > 0 if label is None else values == self.tables[roi_set][label]
-
-    def listed_names(self) -> list[str]:
-        """Those that were drawn, a set before its labels."""
-        return [x for name, table in self.tables.items() for x in (name, *table)]

@@ -17,6 +17,7 @@ import numpy as np
 
 from havir_lib.data.layout import GET_DATA, NsdLayout
 from havir_lib.data.nifti import Grid, read_volume
+from havir_lib.data.regions import LabelledSets
 from havir_lib.errors import DataError, did_you_mean
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def read_label_table(path: Path) -> dict[str, int]:
 
 
 @dataclass
-class RoiAtlas:
+class RoiAtlas(LabelledSets):
     """All ROI sets of one subject on one grid; volumes are read when first asked for.
 
     Attributes
@@ -109,12 +110,6 @@ class RoiAtlas:
         if (wanted := name.rpartition("/")[0]) in self.unreadable:
             raise self.unreadable[wanted]
         raise DataError(self._unknown(name))
-
-    def mask(self, name: str) -> np.ndarray:
-        """Boolean mask (X, Y, Z) of a label, or of all labels > 0 of a set."""
-        roi_set, label = self.resolve(name)
-        values = self.labels(roi_set)
-        return values > 0 if label is None else values == self.tables[roi_set][label]
 
     def listed_names(self) -> list[str]:
         """Sets of :data:`PREFERRED_SETS` that exist, each followed by its labels."""

@@ -69,7 +69,5 @@ def ssim(
 
     pairs = (images.cpu().numpy() if isinstance(images, Tensor) else images
              for images in (preds, reals))  # fmt: skip
-    if torch.get_num_threads() == 1:  # a thread beside this one would only cost memory of its own
-        return np.array(list(map(of_pair, *pairs)))
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         return np.array(list(pool.map(of_pair, *pairs)))

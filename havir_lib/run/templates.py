@@ -8,18 +8,15 @@ subjects have at the same place of MNI space, by the data set's own transforms.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-import havir_lib.data.layout
 from havir_lib.data import load_subject
 from havir_lib.data.layout import GET_DATA, GLASS_BRAIN
-from havir_lib.data.readers import Reader, open_reader
+from havir_lib.data.readers import Reader, code_of, open_reader
 from havir_lib.data.readers.base import Regions
 from havir_lib.data.redrawn import RedrawnMasks
 from havir_lib.data.subject import Subject
@@ -37,7 +34,8 @@ LABELS = "labels.npz"
 
 def why_not(run: Run) -> str:
     """Why there are no template masks in this run, as a sentence; empty if there are."""
-    by_vote = [name for name in run.subjects if not given_reader(run).mask_files(name)]
+    given = given_reader(run)
+    by_vote = [name for name in run.subjects if not given.mask_files(name)]
     lost = [x for name in run.subjects for x in run.reader.anatomy(name).lacks(GLASS_BRAIN)]
     if by_vote and len(run.subjects) == 1:
         return "Template masks are left out: they are made from other subjects, and there are none."
@@ -68,10 +66,10 @@ def inside_brain(run: Run, name: str) -> RedrawnMasks:
     """
     own, anatomy = run.reader.regions(name), run.reader.anatomy(name)
     template, files = template_regions(run, name)
-    brain = [x for x in (anatomy.brain, anatomy.signal) if x is not None and x.is_file()]
+    read = [*files, *([anatomy.outline] if anatomy.outline else [])]
     sets = sets_of_roles(run, own)
     given = {
-        "files": {file.name: file_digest(file) for file in (*files, *brain[:1])},
+        "files": {file.name: file_digest(file) for file in read},
         "numbers": [
             own.grid.shape,
             *(x.tables[roi_set] for x in (own, template) for roi_set in sets),
@@ -87,11 +85,6 @@ def inside_brain(run: Run, name: str) -> RedrawnMasks:
         also=code_of(run.reader),
     )
     return RedrawnMasks(own, made.path / LABELS)
-
-
-def code_of(reader: Reader) -> tuple[ModuleType, ...]:
-    """What reads its masks, for keys of results that are made from them."""
-    return (havir_lib.data.layout, sys.modules[type(reader).__module__])
 
 
 def cut_to_brain(
@@ -134,12 +127,12 @@ def group_masks(run: Run, name: str) -> RedrawnMasks:
             "beside its own."
         )
     reader = run.reader
-    own = reader.regions(name)
     to_mni = {x: reader.anatomy(x).to_mni for x in (name, *others)}
     files = [require_file(path, "Transform to MNI", GET_DATA) for path in to_mni.values()]
     files += [file for other in others for file in reader.mask_files(other)]
-    sets = sets_of_roles(run, own)
     regions = {x: reader.regions(x) for x in (name, *others)}
+    own = regions[name]
+    sets = sets_of_roles(run, own)
     made = run.remember_folder(
         "template_masks",
         write_group_masks,

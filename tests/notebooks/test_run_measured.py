@@ -25,7 +25,7 @@ from havir_lib.simulation.tree import MARKER, write_tree
 SMALL = {
     "simulation.trials_per_session": 75,
     "simulation.n_shared": 8,
-    "data.subjects": ["subj01"],
+    "data.subjects": ["subj01", "subj02"],
 }
 
 

@@ -7,9 +7,12 @@ MindEye1's archives, ``laion_fmri`` LAION-fMRI.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import ModuleType
 
 from havir_lib.config import Config
+from havir_lib.data import layout
 from havir_lib.data.layout import folder_of, layout_of
 from havir_lib.data.readers.base import Reader
 from havir_lib.data.readers.bids import BidsReader
@@ -35,6 +38,11 @@ def open_reader(config: Config, root: Path | str | None = None) -> Reader:
     return NsdReader(layout_of(config, root), config.data)
 
 
+def code_of(reader: Reader) -> tuple[ModuleType, ...]:
+    """Code behind a reader, for keys of results that are made from what it reads."""
+    return (layout, sys.modules[type(reader).__module__])
+
+
 __all__ = [
     "BidsReader",
     "BidsSurfaceReader",
@@ -43,5 +51,6 @@ __all__ = [
     "MindEyeReader",
     "NsdReader",
     "Reader",
+    "code_of",
     "open_reader",
 ]

@@ -242,8 +242,12 @@ class MindEyeReader:
 
     def files(self, subject: str) -> list[Path]:
         """Betas, ids, masks."""
-        files = [self.betas_file(subject, 1), *(self.root / x for x in (INDICES, SHARED, REGIONS))]
-        files += [self.root / IMAGES, self._layout.roi(subject, GENERAL), *self.mask_files(subject)]
+        files = [self.betas_file(subject, 1), *(self.root / x for x in (INDICES, SHARED, IMAGES))]
+        return [*(file for file in files if file.is_file()), *self.region_files(subject)]
+
+    def region_files(self, subject: str) -> list[Path]:
+        """What says where voxels are, and which regions they belong to."""
+        files = [self.root / REGIONS, self._layout.roi(subject, GENERAL), *self.mask_files(subject)]
         for directory in self._layout.label_directories(subject):
             files += sorted(directory.glob("*.mgz.ctab"))
         return list(dict.fromkeys(file for file in files if file.is_file()))

@@ -33,13 +33,7 @@ from havir_lib.cache.store import identity
 from havir_lib.data.picture_files import decode_picture
 from havir_lib.data.pictures import MOST_PIXELS, Ids
 from havir_lib.data.readers.base import Normalised
-from havir_lib.data.readers.mindeye import (
-    CAPTIONS,
-    GENERAL,
-    REGIONS,
-    MindEyePictures,
-    MindEyeReader,
-)
+from havir_lib.data.readers.mindeye import CAPTIONS, MindEyePictures, MindEyeReader
 from havir_lib.data.trials import trial_table
 from havir_lib.errors import DataError, did_you_mean
 
@@ -238,10 +232,7 @@ class MindEye1Reader(MindEyeReader):
             for path in self.all_archives(subject)
             for file in ([path] if path.is_file() else sorted(path.iterdir()))
         ]
-        files = [self.root / REGIONS, self._layout.roi(subject, GENERAL), *self.mask_files(subject)]
-        for directory in self._layout.label_directories(subject):
-            files += sorted(directory.glob("*.mgz.ctab"))
-        return list(dict.fromkeys([*given, *(file for file in files if file.is_file())]))
+        return [*given, *self.region_files(subject)]
 
     def pictures(self):
         """By nsdId."""

@@ -14,6 +14,7 @@ from havir_lib.data.betas import BetasHeader, read_header
 from havir_lib.data.layout import DEPTHS
 from havir_lib.data.nifti import Grid, indices_in, read_volume
 from havir_lib.data.readers.base import Regions
+from havir_lib.data.regions import LabelledSets
 from havir_lib.data.rois import whole_labels
 from havir_lib.data.spaces import native_space
 from havir_lib.errors import DataError, did_you_mean
@@ -42,7 +43,7 @@ def stored_as(files: Mapping[int, Path], headers: Mapping[int, BetasHeader]) -> 
 
 
 @dataclass
-class Masks:
+class Masks(LabelledSets):
     """Regions of files: one mask each, or several labels that a table names.
 
     Attributes
@@ -95,16 +96,6 @@ class Masks:
             values = read_volume(path, f"Region {roi_set} of {self.subject}", self.grid).values
             self._volumes[roi_set] = whole_labels(path, values, self.tables[roi_set])
         return self._volumes[roi_set]
-
-    def mask(self, name: str) -> np.ndarray:
-        """Boolean mask (X, Y, Z)."""
-        roi_set, label = self.resolve(name)
-        values = self.labels(roi_set)
-        return values > 0 if label is None else values == self.tables[roi_set][label]
-
-    def listed_names(self) -> list[str]:
-        """All of them, a set before its labels."""
-        return [x for name, table in self.tables.items() for x in (name, *table)]
 
 
 def look_at_masks(regions: Regions, where: Path, remedy: str) -> Iterator[tuple[str, str]]:
